@@ -1,0 +1,140 @@
+/*
+ * B1  The reader alone turns `phase`; items that stem from others take their
+ *     phase over, so nobody else loads it but the completer, while no cycle
+ *     can start (draining != 0).
+ * B2  The reader stores `draining`, then gives up its own item of the old
+ *     phase; whoever brings a count to zero then loads `draining`.  One of
+ *     them is the last, and the reader's item keeps the count above zero until
+ *     the store: so exactly one thread sees zero and draining together.  Both
+ *     seq_cst: it is a store-load pair across two words.
+ * B3  An item's count goes up before the item can be seen by others, and down
+ *     after its effects were released: release in done, acquire in the load
+ *     that sees zero.
+ * B4  `requested` goes up before the requester wakes the reader; the reader
+ *     loads it before it drains.  So all notes that were posted before the
+ *     request are in the drain.  `completed` is stored after the cycle's
+ *     completion ran: release, pairs with the acquire in barrier_reached.
+ */
+#include "pipeline/barrier.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "port/park.h"
+
+void barrier_init(struct barrier *b, barrier_complete_fn *complete,
+                  barrier_kick_fn *kick, void *arg)
+{
+    atomic_init(&b->phase, 0);
+    atomic_init(&b->draining, 0);
+    atomic_init(&b->in_flight[0], 0);
+    atomic_init(&b->in_flight[1], 0);
+    atomic_init(&b->requested, 0);
+    atomic_init(&b->completed, 0);
+    atomic_init(&b->wake, 0);
+    b->started = 0;
+    b->complete = complete;
+    b->kick = kick;
+    b->arg = arg;
+}
+
+unsigned barrier_enter(struct barrier *b)
+{
+    /* relaxed: only this thread writes it (B1) */
+    unsigned phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
+
+    barrier_add(b, phase);
+    return phase;
+}
+
+uint64_t barrier_wanted(struct barrier *b)
+{
+    uint64_t ticket;
+
+    if (atomic_load_explicit(&b->draining, memory_order_acquire) != 0) /* B2 */
+        return 0;
+    ticket = atomic_load_explicit(&b->requested, memory_order_seq_cst); /* B4 */
+    return ticket == b->started ? 0 : ticket;
+}
+
+void barrier_flip(struct barrier *b, uint64_t ticket)
+{
+    uint32_t old = atomic_load_explicit(&b->phase, memory_order_relaxed); /* B1 */
+
+    b->started = ticket;
+    atomic_store_explicit(&b->phase, old ^ 1, memory_order_seq_cst); /* B1 */
+    atomic_store_explicit(&b->draining, 1 + old, memory_order_seq_cst); /* B2 */
+}
+
+void barrier_add(struct barrier *b, unsigned phase)
+{
+    if (phase == BARRIER_UNCOUNTED)
+        return;
+    /* seq_cst: counted before anything of the item can be seen (B3) */
+    atomic_fetch_add_explicit(&b->in_flight[phase], 1, memory_order_seq_cst);
+}
+
+static void cycle_complete(struct barrier *b, unsigned phase)
+{
+    uint64_t ticket = b->started;
+
+    /* The phase that counts now is the other one (B1). */
+    b->complete(b->arg, phase ^ 1);
+    atomic_store_explicit(&b->completed, ticket, memory_order_release); /* B4 */
+    atomic_store_explicit(&b->draining, 0, memory_order_seq_cst); /* B2 */
+    atomic_fetch_add_explicit(&b->wake, 1, memory_order_seq_cst); /* B4 */
+    park_wake(&b->wake, INT_MAX);
+    /* Who asked while draining was set was put off by the reader. */
+    if (atomic_load_explicit(&b->requested, memory_order_seq_cst) != ticket)
+        b->kick(b->arg); /* B4 */
+}
+
+void barrier_done(struct barrier *b, unsigned phase)
+{
+    int64_t before;
+
+    if (phase == BARRIER_UNCOUNTED)
+        return;
+    before = atomic_fetch_sub_explicit(&b->in_flight[phase], 1,
+                                       memory_order_seq_cst); /* B3 */
+    assert(before > 0);
+    if (before == 1 && atomic_load_explicit(&b->draining, /* B2 */
+                                            memory_order_seq_cst) == 1 + phase)
+        cycle_complete(b, phase);
+}
+
+uint64_t barrier_request(struct barrier *b)
+{
+    uint64_t ticket = 1 + atomic_fetch_add_explicit(&b->requested, 1, /* B4 */
+                                                    memory_order_seq_cst);
+
+    b->kick(b->arg);
+    return ticket;
+}
+
+bool barrier_reached(struct barrier *b, uint64_t ticket)
+{
+    return atomic_load_explicit(&b->completed, memory_order_acquire) >= /* B4 */
+           ticket;
+}
+
+void barrier_await(struct barrier *b, uint64_t ticket)
+{
+    for (;;) {
+        uint32_t wake =
+            atomic_load_explicit(&b->wake, memory_order_seq_cst); /* B4 */
+
+        if (barrier_reached(b, ticket))
+            return;
+        park_wait(&b->wake, wake, NULL);
+    }
+}
+
+bool barrier_quiet(struct barrier *b, unsigned mine)
+{
+    int64_t items =
+        atomic_load_explicit(&b->in_flight[0], memory_order_seq_cst) + /* B3 */
+        atomic_load_explicit(&b->in_flight[1], memory_order_seq_cst); /* B3 */
+
+    return items <= (int64_t)mine;
+}

@@ -1,0 +1,66 @@
+/*
+ * barrier.h - when is everything done that was noted before now?
+ *
+ * Every piece of work that stems from a note is an *item*: the reader's own
+ * turn, a note in the ring, the pending bits of a vnode, the pending bits of
+ * an instance.  Items are counted in one of two phases.  A *cycle* drains the
+ * port, turns the phase, and ends when the old phase counts none: then all
+ * that was noted before the cycle was asked for is in the queues, or owed (to
+ * a full queue, or by a listing that failed: owing is not an item).
+ *
+ * Roles:    enter, flip: the reader alone, so a phase cannot turn between its
+ *           choice and its count.  add: whoever holds an item of that phase, or
+ *           runs the cycle's completion.  done: whoever held the item.
+ * Progress: wait-free, but barrier_await, which sleeps.
+ * Protocol: B1..B4, explained in barrier.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/sync.h"
+
+/* Runs once per cycle, by the thread that ended it; may barrier_add. */
+typedef void barrier_complete_fn(void *arg, unsigned phase);
+
+/* Wakes the reader. */
+typedef void barrier_kick_fn(void *arg);
+
+struct barrier {
+    _Atomic uint32_t phase;        /* 0, 1: B1, written by the reader */
+    _Atomic uint32_t draining;     /* 0, or 1 + the phase that drains: B2 */
+    _Atomic int64_t in_flight[2];  /* items of each phase: B3 */
+    _Atomic uint64_t requested;    /* tickets asked for: B4 */
+    _Atomic uint64_t completed;    /* highest ticket done: B4 */
+    _Atomic uint32_t wake;         /* changes with completed, to sleep on */
+    uint64_t started;              /* ticket of the cycle in progress: the
+                                      reader's, then the completer's */
+    barrier_complete_fn *complete;
+    barrier_kick_fn *kick;
+    void *arg;
+};
+
+enum { BARRIER_UNCOUNTED = 2 }; /* a phase that counts nothing */
+
+void barrier_init(struct barrier *, barrier_complete_fn *, barrier_kick_fn *,
+                  void *arg);
+
+/* Reader: counts its turn as an item and returns the phase. */
+unsigned barrier_enter(struct barrier *);
+
+/* Reader, inside its turn, before it drains: the ticket to drain for, or 0. */
+uint64_t barrier_wanted(struct barrier *);
+
+/* Reader, inside its turn, after it drained: starts the cycle's end. */
+void barrier_flip(struct barrier *, uint64_t ticket);
+
+void barrier_add(struct barrier *, unsigned phase);
+void barrier_done(struct barrier *, unsigned phase);
+
+/* Any thread: a new ticket; wakes the reader. */
+uint64_t barrier_request(struct barrier *);
+bool barrier_reached(struct barrier *, uint64_t ticket);
+void barrier_await(struct barrier *, uint64_t ticket);
+
+/* True if at most `mine` items are in flight (mine: the caller's own). */
+bool barrier_quiet(struct barrier *, unsigned mine);

@@ -1,0 +1,59 @@
+/*
+ * delta.h - what changed between two listings of one directory
+ *
+ * Pure: two snapshots in, names gone and names come out.  Which of them are
+ * renames, and in which order they are told, is the plan's business (plan.h),
+ * since a rename's two halves may be in two directories.
+ *
+ * Cost: O(n) expected in the entries of both; a change costs about a walk
+ * along the common entries, and only what differs is hashed.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/snapshot.h"
+
+enum { DELTA_NO_TWIN = UINT32_MAX };
+
+struct change {
+    uint64_t ino;
+    int64_t born_rt_ns; /* birth time of the inode; 0: not known */
+    uint32_t name;      /* offset in delta.names, NUL-terminated there */
+    uint32_t twin;      /* the change of the same name on the other side (its
+                           inode was replaced), or DELTA_NO_TWIN */
+    uint8_t name_len;
+    uint8_t type;   /* DT_* */
+    bool untouched; /* come: not changed, linked or renamed since its birth */
+};
+
+/* One block: changes, then names. */
+struct delta {
+    uint64_t before_id, after_id; /* of the snapshots */
+    int64_t before_rt_ns;         /* before->listed_rt_ns */
+    uint32_t gone, come;          /* changes[0..gone) and the `come` behind */
+    char *names;
+    struct change changes[];
+};
+
+static inline bool delta_empty(const struct delta *delta)
+{
+    return delta->gone + delta->come == 0;
+}
+
+static inline const char *change_name(const struct delta *delta,
+                                      const struct change *change)
+{
+    return delta->names + change->name;
+}
+
+/* NULL when memory is out.  Freed with arena_free. */
+struct delta *delta_create(const struct arenas *, const struct snapshot *before,
+                           const struct snapshot *after);
+
+/*
+ * Learns from the host when what has come was born and whether it was touched
+ * since (statx where the host has it): at most `limit` of them, since this
+ * only sharpens the pairing of renames.
+ */
+void delta_learn(struct delta *, int host_fd, uint32_t limit);

@@ -1,0 +1,548 @@
+/*
+ * dispatch.c - stage 3: what an instance's watches have untold becomes events
+ *
+ * A role, not a thread: whoever posts to an instance and gets its claim runs
+ * its rounds; who does not get it has left the work to the one that has.  So
+ * the holder is the only producer of the instance's queue, and nobody waits.
+ *
+ * A round takes every watch with something untold, finds each one's delta
+ * (shared when the watch was told exactly the listing before, computed for it
+ * when it lags), pairs and orders them (plan.c), and pushes through the mask.
+ * A queue that is full stops the round at the plan's cursor; it goes on when
+ * the guest has made room.  Meanwhile only the newest offer of each watch is
+ * kept: that is the whole backlog.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "abi/linux-inotify.h"
+#include "pipeline/engine.h"
+
+struct dispatch {
+    struct vnotify *engine;
+    struct tally *tally;
+    struct vnotify_instance *instance;
+    unsigned phase;    /* of the item that this run holds */
+    bool pushed;       /* something new for the reader */
+    bool starved;      /* no memory for an event */
+};
+
+/* Inbox and pending list. */
+
+void dispatch_enlist(struct watch *watch)
+{
+    /* W4: who sets it puts the watch in; acq_rel: an offer made before is
+       seen by whoever clears it later */
+    if (atomic_exchange_explicit(&watch->queued, 1, memory_order_acq_rel) != 0)
+        return;
+    watch_acquire(watch);
+    handoff_give(&watch->instance->inbox, &watch->inbox_link);
+}
+
+static void append(struct vnotify_instance *instance, struct watch *watch)
+{
+    watch->pending_next = NULL;
+    *instance->pending_end = watch;
+    instance->pending_end = &watch->pending_next;
+    instance->pending_count++;
+    watch->listed = true;
+}
+
+/* Takes the newest offer, if it is one that began after `told` had ended. */
+static void accept_offer(struct vnotify *engine, struct watch *watch)
+{
+    struct offer *offer = atomic_exchange_explicit(&watch->offer, NULL,
+                                                   memory_order_acq_rel); /* W3 */
+
+    if (offer == NULL)
+        return;
+    if (offer->begun <= watch->told_ended) {
+        offer_release(engine, offer); /* control.c ordered another listing */
+        return;
+    }
+    offer_release(engine, watch->latest);
+    watch->latest = offer;
+    arena_free(&engine->arenas, watch->own);
+    watch->own = NULL;
+}
+
+static void collect(struct dispatch *d)
+{
+    struct handoff_link *link = handoff_take(&d->instance->inbox);
+
+    while (link != NULL) {
+        struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
+
+        link = link->next;
+        /* W4: cleared before the offer is looked at, so none is missed */
+        (void)atomic_exchange_explicit(&watch->queued, 0,
+                                       memory_order_acq_rel);
+        accept_offer(d->engine, watch);
+        watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
+                                                       memory_order_acq_rel);
+        if (watch->listed || watch->retired)
+            watch_release(d->engine, watch);
+        else
+            append(d->instance, watch);
+    }
+}
+
+static void stop_holding(struct dispatch *d, struct watch *watch)
+{
+    if (watch->hold_ticket == 0)
+        return;
+    watch->hold_ticket = 0;
+    /* E1: relaxed: sync reads it after a barrier that orders us */
+    atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
+}
+
+static bool hold_is_over(const struct vnotify *engine,
+                         const struct watch *watch)
+{
+    uint64_t waited = now_ns() - watch->hold_since_ns;
+    uint64_t skew = kq_rename_skew_ns(engine->kq);
+
+    if (waited >= HOLD_NS_MAX + skew)
+        return true;
+    return waited >= skew &&
+           barrier_reached((struct barrier *)&engine->barrier,
+                           watch->hold_ticket);
+}
+
+/* Drops what has nothing to tell; lets go what has waited long enough. */
+static void sift(struct dispatch *d)
+{
+    struct vnotify_instance *instance = d->instance;
+    struct watch *watch = instance->pending;
+
+    instance->pending = NULL;
+    instance->pending_end = &instance->pending;
+    instance->pending_count = 0;
+    while (watch != NULL) {
+        struct watch *next = watch->pending_next;
+        bool ended = !watch_live(watch) &&
+                     (watch->untold_self & SELF_IGNORED) == 0;
+
+        watch->listed = false;
+        if (watch->hold_ticket != 0 && hold_is_over(d->engine, watch)) {
+            stop_holding(d, watch);
+            watch->let_go = true;
+        }
+        if (watch->retired || ended ||
+            (watch->latest == NULL && watch->untold_self == 0)) {
+            stop_holding(d, watch);
+            watch_release(d->engine, watch);
+        } else {
+            append(instance, watch);
+        }
+        watch = next;
+    }
+}
+
+/* Making a round's plan. */
+
+static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
+                                    int *err)
+{
+    struct vnotify *engine = d->engine;
+    struct offer *latest = watch->latest;
+
+    if (latest == NULL || latest->after->id == watch->told->id)
+        return NULL;
+    if (latest->delta != NULL && latest->delta->before_id == watch->told->id)
+        return latest->delta;
+    if (watch->own == NULL) {
+        watch->own = delta_create(&engine->arenas, watch->told, latest->after);
+        if (watch->own == NULL)
+            *err = -ENOMEM;
+        tally_add(d->tally, TALLY_DELTAS, 1);
+    }
+    return watch->own;
+}
+
+static int make_source(struct dispatch *d, struct watch *watch,
+                       struct plan_source *source)
+{
+    const struct vnode *vnode = watch->vnode;
+    uint32_t mask =
+        atomic_load_explicit(&watch->mask, memory_order_relaxed);
+    bool ended = !watch_live(watch); /* by rm_watch: only IGNORED is left */
+    int err = 0;
+
+    *source = (struct plan_source){
+        .dev = vnode->dev,
+        .ino = vnode->ino,
+        .is_dir = vnode->is_dir,
+        .ends = (watch->untold_self & (SELF_IGNORED | SELF_GONE)) != 0,
+        .may_wait = !watch->let_go && !ended &&
+                    (mask & (ABI_MOVES | VN_IN_MOVE_SELF)) != 0 &&
+                    atomic_load_explicit(&d->instance->watches,
+                                         memory_order_relaxed) > 1,
+    };
+    if (ended)
+        return 0;
+    source->self =
+        watch->untold_self & (VN_IN_ALL_EVENTS | VN_IN_UNMOUNT);
+    if ((watch->untold_self & SELF_GONE) != 0)
+        source->self |= VN_IN_DELETE_SELF;
+    source->delta = delta_of(d, watch, &err);
+    return err;
+}
+
+/*
+ * Is nothing else under way that could bring a rename's other half?  Then
+ * there is none.  The order matters: first the port, then the items, then our
+ * inbox, each looking at what the one before may have turned into.
+ */
+static bool nothing_under_way(struct dispatch *d)
+{
+    return kq_rename_skew_ns(d->engine->kq) == 0 &&
+           !kq_pending(d->engine->kq) &&
+           barrier_quiet(&d->engine->barrier,
+                         d->phase == BARRIER_UNCOUNTED ? 0 : 1) &&
+           handoff_empty(&d->instance->inbox);
+}
+
+static void let_all_go(struct plan_source *sources, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].waits = false;
+}
+
+/* Keeps what waits in the pending list, with a barrier to wait for. */
+static void hold(struct dispatch *d, struct watch *watch, uint64_t *ticket)
+{
+    append(d->instance, watch);
+    if (watch->hold_ticket != 0)
+        return;
+    if (*ticket == 0) {
+        *ticket = barrier_request(&d->engine->barrier);
+        tally_add(d->tally, TALLY_HOLDS, 1);
+    }
+    watch->hold_ticket = *ticket;
+    watch->hold_since_ns = now_ns();
+    /* E1: relaxed: sync reads it after a barrier that orders us */
+    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
+}
+
+/* From here the plan tells this watch's guest: told moves on. */
+static void commit(struct dispatch *d, struct watch *watch,
+                   struct telling *telling)
+{
+    struct vnotify *engine = d->engine;
+
+    stop_holding(d, watch);
+    watch->let_go = false;
+    *telling = (struct telling){ watch, watch->latest, watch->own };
+    if (watch->latest != NULL) {
+        snapshot_release(&engine->arenas, watch->told);
+        snapshot_acquire(watch->latest->after);
+        watch->told = watch->latest->after;
+        watch->told_ended = watch->latest->begun;
+    }
+    watch->latest = NULL;
+    watch->own = NULL;
+    watch->untold_self = 0;
+}
+
+/* Splits the pending list into what the plan tells and what waits on. */
+static void commit_round(struct dispatch *d, struct plan_source *sources)
+{
+    struct vnotify_instance *instance = d->instance;
+    struct watch *watch = instance->pending;
+    uint32_t index = 0;
+    uint64_t ticket = 0;
+
+    instance->telling_count = instance->pending_count;
+    instance->pending = NULL;
+    instance->pending_end = &instance->pending;
+    instance->pending_count = 0;
+    for (; watch != NULL; index++) {
+        struct watch *next = watch->pending_next;
+
+        watch->listed = false;
+        if (sources[index].waits) {
+            instance->tellings[index] = (struct telling){ 0 };
+            hold(d, watch, &ticket);
+        } else {
+            commit(d, watch, &instance->tellings[index]);
+        }
+        watch = next;
+    }
+}
+
+static void end_telling(struct vnotify *engine,
+                        struct vnotify_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->telling_count; i++) {
+        struct telling *telling = &instance->tellings[i];
+
+        offer_release(engine, telling->offer);
+        arena_free(&engine->arenas, telling->own);
+        if (telling->watch != NULL)
+            watch_release(engine, telling->watch);
+    }
+    plan_fini(&instance->plan);
+    free(instance->tellings);
+    instance->tellings = NULL;
+    instance->telling_count = 0;
+}
+
+static int make_sources(struct dispatch *d, struct plan_source *sources)
+{
+    struct watch *watch = d->instance->pending;
+    int err = 0;
+
+    for (uint32_t i = 0; watch != NULL && err == 0; i++) {
+        err = make_source(d, watch, &sources[i]);
+        watch = watch->pending_next;
+    }
+    return err;
+}
+
+/* 1: a plan is there to be told; 0: nothing to tell now; or -ENOMEM. */
+static int make_plan(struct dispatch *d)
+{
+    struct vnotify_instance *instance = d->instance;
+    uint32_t count = instance->pending_count;
+    struct plan_source *sources;
+    int err = -ENOMEM;
+
+    if (count == 0)
+        return 0;
+    sources = malloc(count * sizeof(*sources));
+    instance->tellings = malloc(count * sizeof(*instance->tellings));
+    if (sources != NULL && instance->tellings != NULL)
+        err = make_sources(d, sources);
+    if (err == 0)
+        err = plan_pair(&instance->plan, sources, count);
+    if (err > 0 && nothing_under_way(d))
+        let_all_go(sources, count);
+    if (err >= 0)
+        err = plan_order(&instance->plan, sources, count,
+                         &d->engine->last_cookie);
+    if (err == 0) {
+        commit_round(d, sources);
+    } else { /* everything stays as it was */
+        plan_fini(&instance->plan);
+        free(instance->tellings);
+        instance->tellings = NULL;
+    }
+    free(sources);
+    return err == 0 ? 1 : err;
+}
+
+/* Telling. */
+
+/* Pushes one event; false: no room (or memory) now. */
+static bool push(struct dispatch *d, const struct watch *watch,
+                 const struct planned *event)
+{
+    struct vnotify_instance *instance = d->instance;
+    struct queue *queue = &instance->queue;
+    enum queue_outcome outcome;
+
+    for (;;) {
+        outcome = queue_push(queue, watch->wd, event->mask, event->cookie,
+                             event->name, event->name_len);
+        if (outcome == QUEUE_PUSHED || outcome == QUEUE_MERGED)
+            break;
+        /* I3: said first, looked at again after: see instance_made_room */
+        atomic_store_explicit(&instance->behind, 1, memory_order_seq_cst);
+        d->starved = outcome == QUEUE_NO_MEMORY;
+        if (queue_bytes(queue) != 0 || d->starved) {
+            tally_add(d->tally, TALLY_QUEUE_FULL, 1);
+            return false;
+        }
+    }
+    if (outcome == QUEUE_MERGED) {
+        tally_add(d->tally, TALLY_EVENTS_MERGED, 1);
+        return true;
+    }
+    d->pushed = true;
+    tally_add(d->tally, TALLY_EVENTS, 1);
+    tally_high(d->tally, TALLY_QUEUE_HIGH, queue_events(queue));
+    TRACE(&d->engine->trace, "event wd=%d mask=%#x cookie=%u name=%s",
+          watch->wd, event->mask, event->cookie,
+          event->name == NULL ? "" : event->name);
+    return true;
+}
+
+static void retire(struct dispatch *d, struct watch *watch)
+{
+    watch->retired = true;
+    housekeeper_retire(d->engine, watch);
+}
+
+/* Tells one planned event; false: it stays planned. */
+static bool tell(struct dispatch *d, struct planned *event)
+{
+    struct watch *watch = d->instance->tellings[event->source].watch;
+    uint32_t mask =
+        atomic_load_explicit(&watch->mask, memory_order_relaxed);
+
+    if (watch->retired)
+        return true;
+    if (event->mask == VN_IN_IGNORED) {
+        if (!push(d, watch, event))
+            return false;
+        (void)watch_end(watch);
+        retire(d, watch);
+        return true;
+    }
+    if (!watch_live(watch) ||
+        ((mask & event->mask & VN_IN_ALL_EVENTS) == 0 &&
+         (event->mask & VN_IN_UNMOUNT) == 0))
+        return true;
+    if (!push(d, watch, event))
+        return false;
+    if ((mask & VN_IN_ONESHOT) == 0 || !watch_end(watch))
+        return true;
+    /* The first event was the last: IGNORED takes its place in the plan. */
+    *event = (struct planned){
+        .source = event->source,
+        .mask = VN_IN_IGNORED,
+    };
+    return tell(d, event);
+}
+
+/* True when the whole plan is told. */
+static bool tell_plan(struct dispatch *d)
+{
+    struct plan *plan = &d->instance->plan;
+
+    while (plan->next < plan->count) {
+        if (!tell(d, &plan->events[plan->next]))
+            return false;
+        plan->next++;
+    }
+    end_telling(d->engine, d->instance);
+    return true;
+}
+
+/*
+ * Has somebody looked at again what waits for a barrier, or for memory: the
+ * completer of the next cycle, or worker 0 when it takes too long.
+ */
+static void list_as_waiting(struct dispatch *d)
+{
+    struct vnotify_instance *instance = d->instance;
+
+    /* I2: set by whoever puts it in, cleared by whoever takes it out */
+    if (atomic_exchange_explicit(&instance->held_listed, 1,
+                                 memory_order_acq_rel) == 0) {
+        instance_acquire(instance);
+        handoff_give(&d->engine->held, &instance->held_link);
+    }
+    /* E3: worker 0 takes it and sets its alarm; release: after the handoff */
+    atomic_store_explicit(&d->engine->hold_asked, now_ns(),
+                          memory_order_release);
+    lot_wake(&d->engine->lot, 1);
+}
+
+static void rounds(struct dispatch *d)
+{
+    struct vnotify_instance *instance = d->instance;
+    bool told = instance->tellings == NULL || tell_plan(d);
+
+    while (told) {
+        collect(d);
+        sift(d);
+        tally_add(d->tally, TALLY_ROUNDS, 1);
+        if (make_plan(d) <= 0)
+            break;
+        told = tell_plan(d);
+        if (handoff_empty(&instance->inbox))
+            break;
+    }
+    if (instance->pending != NULL || d->starved)
+        list_as_waiting(d);
+}
+
+void dispatch_run(struct vnotify *engine, struct tally *tally,
+                  struct vnotify_instance *instance)
+{
+    struct dispatch d = {
+        .engine = engine,
+        .tally = tally,
+        .instance = instance,
+    };
+
+    do {
+        uint64_t start = now_ns();
+        uint32_t bits = claim_take(&instance->claim, &d.phase);
+
+        if ((bits & INSTANCE_CLOSE) != 0) {
+            barrier_done(&engine->barrier, d.phase);
+            /* I4: the claim is the destroyer's from here */
+            atomic_store_explicit(&instance->yielded, 1,
+                                  memory_order_release);
+            park_wake(&instance->yielded, INT_MAX);
+            return;
+        }
+        d.pushed = d.starved = false;
+        rounds(&d);
+        if (d.pushed)
+            instance_signal(instance);
+        tally_stage(tally, STAGE_DISPATCH, now_ns() - start);
+        barrier_done(&engine->barrier, d.phase);
+    } while (!claim_release(&instance->claim));
+}
+
+void dispatch_post(struct vnotify *engine, struct tally *tally,
+                   struct vnotify_instance *instance, uint32_t bits)
+{
+    if (claim_post(&instance->claim, &engine->barrier,
+                   1 /* the only generation that is open */, bits,
+                   BARRIER_UNCOUNTED) == CLAIM_TAKEN)
+        dispatch_run(engine, tally, instance);
+}
+
+void dispatch_order(struct vnotify *engine, struct vnotify_instance *instance,
+                    uint32_t bits, unsigned phase)
+{
+    if (claim_post(&instance->claim, &engine->barrier, 1, bits, phase) !=
+        CLAIM_TAKEN)
+        return;
+    handoff_give(&engine->deliver, &instance->link);
+    lot_wake(&engine->lot, LOT_ANYBODY);
+}
+
+void dispatch_look_at_holds(struct vnotify *engine, unsigned phase)
+{
+    struct handoff_link *link = handoff_take(&engine->held);
+
+    while (link != NULL) {
+        struct vnotify_instance *instance =
+            HANDOFF_OBJECT(struct vnotify_instance, held_link, link);
+
+        link = link->next;
+        /* I2: cleared before the post, so its next hold lists it again */
+        atomic_store_explicit(&instance->held_listed, 0,
+                              memory_order_release);
+        barrier_add(&engine->barrier, phase);
+        dispatch_order(engine, instance, INSTANCE_HOLDS, phase);
+        instance_release(instance);
+    }
+}
+
+void dispatch_abandon(struct vnotify_instance *instance)
+{
+    struct dispatch d = {
+        .engine = instance->engine,
+        .instance = instance,
+    };
+
+    if (instance->tellings != NULL)
+        end_telling(instance->engine, instance);
+    while (instance->pending != NULL) {
+        struct watch *watch = instance->pending;
+
+        instance->pending = watch->pending_next;
+        stop_holding(&d, watch);
+        watch_release(instance->engine, watch);
+    }
+}

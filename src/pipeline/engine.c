@@ -1,0 +1,260 @@
+/*
+ * engine.c - wiring: start, stop, and the barrier that callers can wait for
+ */
+#include "pipeline/engine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipeline/hash.h"
+
+enum { KICK_IDENT = 1 }; /* of the EVFILT_USER knote */
+
+void engine_kick_reader(struct vnotify *engine)
+{
+    struct kevent kev;
+
+    EV_SET(&kev, KICK_IDENT, EVFILT_USER, 0, NOTE_TRIGGER, 0, NULL);
+    (void)kq_event(engine->kq, &kev, 1, NULL, 0);
+}
+
+static void kick(void *arg)
+{
+    engine_kick_reader(arg);
+}
+
+/* A cycle has ended: who waited for it looks again. */
+static void cycle_ended(void *arg, unsigned phase)
+{
+    dispatch_look_at_holds(arg, phase);
+}
+
+static int check_config(const struct vnotify_config *config,
+                        struct vnotify_config *out)
+{
+    static const struct vnotify_config defaults;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    *out = config == NULL ? defaults : *config;
+    if (out->workers == 0)
+        out->workers = cpus < WORKERS_MIN   ? WORKERS_MIN
+                       : cpus > WORKERS_MAX ? WORKERS_MAX
+                                            : (unsigned)cpus;
+    if (out->queue_events == 0)
+        out->queue_events = QUEUE_EVENTS_DEFAULT;
+    if (out->workers < WORKERS_MIN || out->workers > WORKERS_MAX ||
+        out->queue_events < 64 || out->queue_events > 65536 ||
+        (out->queue_events & (out->queue_events - 1)) != 0)
+        return -EINVAL;
+    return 0;
+}
+
+static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
+{
+    struct kevent kev;
+    int err = kq_create(&engine->kq, notes == VNOTIFY_NOTES_MACOS
+                                         ? KQ_NOTES_MACOS
+                                         : KQ_NOTES_FREEBSD);
+
+    if (err != 0)
+        return err;
+    EV_SET(&kev, KICK_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR, NOTE_FFNOP, 0,
+           NULL);
+    err = kq_event(engine->kq, &kev, 1, NULL, 0);
+    return err < 0 ? err : 0;
+}
+
+static int init_workers(struct vnotify *engine)
+{
+    /* A tally for each worker, one for callers, one for the reader. */
+    engine->tallies = aligned_alloc(
+        SYNC_CACHE_LINE, (engine->worker_count + 2) * sizeof(struct tally));
+    engine->workers = calloc(engine->worker_count, sizeof(struct worker));
+    if (engine->tallies == NULL || engine->workers == NULL)
+        return -ENOMEM;
+    memset(engine->tallies, 0,
+           (engine->worker_count + 2) * sizeof(struct tally));
+    for (unsigned i = 0; i < engine->worker_count; i++) {
+        struct worker *worker = &engine->workers[i];
+
+        worker->engine = engine;
+        worker->index = i;
+        worker->tally = &engine->tallies[i];
+        ck_epoch_register(&engine->epoch, &worker->epoch, NULL);
+        if (snapshot_builder_init(&worker->builder) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int init_parts(struct vnotify *engine,
+                      const struct vnotify_config *config)
+{
+    int err;
+
+    hash_seed_init();
+    engine->queue_events = config->queue_events;
+    engine->worker_count = config->workers;
+    engine->trace = (struct trace){ config->trace_fd, now_ns() };
+    barrier_init(&engine->barrier, cycle_ended, kick, engine);
+    ck_epoch_init(&engine->epoch);
+    ck_ring_init(&engine->ring, RING_NOTES);
+    engine->notes = malloc(RING_NOTES * sizeof(*engine->notes));
+    if (engine->notes == NULL)
+        return -ENOMEM;
+    err = registry_init(&engine->registry);
+    if (err == 0)
+        err = arenas_init(&engine->arenas);
+    if (err == 0)
+        err = fault_init(&engine->fault, config->faults);
+    if (err == 0)
+        err = init_kq(engine, config->notes);
+    if (err == 0)
+        err = init_workers(engine);
+    return err;
+}
+
+static void fini_parts(struct vnotify *engine)
+{
+    for (unsigned i = 0;
+         engine->workers != NULL && i < engine->worker_count; i++) {
+        snapshot_builder_fini(&engine->workers[i].builder);
+        timer_fini(&engine->workers[i].timer);
+    }
+    if (engine->kq != NULL)
+        kq_destroy(engine->kq);
+    if (engine->registry.slots != 0)
+        registry_fini(&engine->registry);
+    fault_fini(&engine->fault);
+    arenas_fini(&engine->arenas);
+    free(engine->workers);
+    free(engine->tallies);
+    free(engine->notes);
+    free(engine);
+}
+
+static void stop_threads(struct vnotify *engine, unsigned workers,
+                         bool reader, bool housekeeper)
+{
+    /* E4: release; each thread looks at it before it sleeps */
+    atomic_store_explicit(&engine->stop, 1, memory_order_seq_cst);
+    engine_kick_reader(engine);
+    if (reader)
+        pthread_join(engine->reader, NULL);
+    for (unsigned i = 0; i < workers; i++) {
+        lot_wake(&engine->lot, UINT64_C(1) << i);
+        pthread_join(engine->workers[i].thread, NULL);
+    }
+    atomic_fetch_add_explicit(&engine->house_wake, 1, /* E5 */
+                              memory_order_seq_cst);
+    park_wake(&engine->house_wake, INT_MAX);
+    if (housekeeper)
+        pthread_join(engine->housekeeper, NULL);
+}
+
+static int start_threads(struct vnotify *engine)
+{
+    unsigned workers = 0;
+    int err =
+        pthread_create(&engine->housekeeper, NULL, housekeeper_main, engine);
+    bool housekeeper = err == 0;
+
+    for (; err == 0 && workers < engine->worker_count; workers++) {
+        struct worker *worker = &engine->workers[workers];
+
+        err = pthread_create(&worker->thread, NULL, worker_main, worker);
+        if (err != 0)
+            break;
+    }
+    if (err == 0)
+        err = pthread_create(&engine->reader, NULL, reader_main, engine);
+    if (err != 0)
+        stop_threads(engine, workers, false, housekeeper);
+    return -err;
+}
+
+int vnotify_create(struct vnotify **created,
+                   const struct vnotify_config *given)
+{
+    struct vnotify_config config;
+    struct vnotify *engine;
+    int err = check_config(given, &config);
+
+    if (err != 0)
+        return err;
+    engine = aligned_alloc(SYNC_CACHE_LINE,
+                           (sizeof(*engine) + SYNC_CACHE_LINE - 1) /
+                               SYNC_CACHE_LINE * SYNC_CACHE_LINE);
+    if (engine == NULL)
+        return -ENOMEM;
+    memset(engine, 0, sizeof(*engine));
+    err = init_parts(engine, &config);
+    if (err == 0)
+        err = start_threads(engine);
+    if (err != 0) {
+        fini_parts(engine);
+        return err;
+    }
+    *created = engine;
+    return 0;
+}
+
+/* The last vnodes are closed by the housekeeper; a failing one may be resting
+   for as long as a retry is put off. */
+static void await_vnodes(struct vnotify *engine)
+{
+    while (atomic_load_explicit(&engine->registry.in_use,
+                                memory_order_acquire) != 0) {
+        struct timespec pause = { .tv_nsec = 200 * 1000 };
+
+        nanosleep(&pause, NULL);
+    }
+}
+
+void vnotify_destroy(struct vnotify *engine)
+{
+    await_vnodes(engine);
+    stop_threads(engine, engine->worker_count, true, true);
+    fini_parts(engine);
+}
+
+/* Nothing noted that is not collected, nothing under way, nothing waiting? */
+static bool all_quiet(struct vnotify *engine)
+{
+    return !kq_pending(engine->kq) && barrier_quiet(&engine->barrier, 0) &&
+           /* E1: relaxed, here and below: ordered by the items' counts */
+           atomic_load_explicit(&engine->holds, memory_order_relaxed) == 0 &&
+           atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0;
+}
+
+static void await_cycle(struct vnotify *engine)
+{
+    barrier_await(&engine->barrier, barrier_request(&engine->barrier));
+}
+
+int vnotify_sync(struct vnotify *engine)
+{
+    uint64_t held;
+
+    if (all_quiet(engine))
+        return 0;
+    atomic_fetch_add_explicit(&engine->syncs, 1, memory_order_relaxed); /* E1 */
+    held = atomic_load_explicit(&engine->held_ever, memory_order_relaxed);
+    if (atomic_load_explicit(&engine->holds, memory_order_relaxed) != 0)
+        held--; /* any number that it is not any more */
+    await_cycle(engine);
+    /* What waits for a rename's other half since then is let go by a second
+       cycle, and told in a third. */
+    if (atomic_load_explicit(&engine->held_ever, memory_order_relaxed) !=
+        held) {
+        await_cycle(engine);
+        await_cycle(engine);
+    }
+    atomic_fetch_sub_explicit(&engine->syncs, 1, memory_order_relaxed); /* E1 */
+    return atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0
+               ? 0
+               : -EAGAIN;
+}

@@ -1,0 +1,159 @@
+/*
+ * engine.h - the whole: what the stages share, and how they reach each other
+ *
+ *     kqueue -> reader -> notes (ck_ring) -> workers: claim, list, diff
+ *            -> offers to watches, posts to instances
+ *            -> dispatch (by claim): pair, order, mask -> queue -> guest
+ *
+ * Threads (docs/architecture.md has the table):
+ *   reader       waits on the kqueue, puts raw notes on the ring
+ *   worker 0..   serve vnodes and instances; worker 0 keeps the timer and
+ *                never takes bulk directories
+ *   housekeeper  unlinks, waits for epochs, frees, closes descriptors
+ *   callers      control calls and reads of queues
+ */
+#pragma once
+
+#include <ck_epoch.h>
+#include <ck_ring.h>
+#include <pthread.h>
+
+#include "pipeline/barrier.h"
+#include "pipeline/fault.h"
+#include "pipeline/handoff.h"
+#include "pipeline/instance.h"
+#include "pipeline/lot.h"
+#include "pipeline/note.h"
+#include "pipeline/stats.h"
+#include "pipeline/timer.h"
+#include "pipeline/trace.h"
+#include "pipeline/vnode.h"
+#include "pipeline/watch.h"
+#include "port/kq.h"
+
+enum {
+    WORKERS_MIN = 2, /* one never takes bulk, another does */
+    WORKERS_MAX = LOT_SLEEPERS_MAX,
+    RING_NOTES = 16384,
+    QUEUE_EVENTS_DEFAULT = 4096,
+    /* A directory whose last listing took longer is bulk. */
+    BULK_NS = 500 * 1000,
+    /* Shorter rests cost more to arrange than they save. */
+    REST_NS_MIN = 30 * 1000,
+    /* A rename's second half is waited for so long at most: its directory
+       may be listing for much longer, and must not hold others up. */
+    HOLD_NS_MAX = 5 * 1000 * 1000,
+    RETRY_US_FIRST = 1000,
+    RETRY_US_MAX = 1000 * 1000,
+};
+
+CK_RING_PROTOTYPE(note, note)
+
+struct worker {
+    struct vnotify *engine;
+    unsigned index;
+    pthread_t thread;
+    struct tally *tally;
+    ck_epoch_record_t epoch;
+    struct snapshot_builder builder;
+    struct timer timer; /* worker 0's alone */
+    uint64_t hold_due_ns; /* worker 0's: when to look at holds, 0: never */
+};
+
+struct vnotify {
+    struct kq *kq;
+    struct registry registry;
+    struct arenas arenas;
+    struct fault fault;
+    struct trace trace;
+    struct barrier barrier;
+    unsigned queue_events;
+
+    ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
+    struct note *notes;
+
+    struct handoff again;    /* vnodes to be served later: worker 0 */
+    struct handoff bulk;     /* bulk vnodes: workers 1.. */
+    struct handoff deliver;  /* instances to be dispatched: any worker */
+    struct handoff held;     /* instances that wait for a barrier */
+    struct handoff retired;  /* watches: housekeeper */
+    struct handoff closed;   /* instances: housekeeper */
+    struct handoff released; /* vnodes: housekeeper */
+
+    _Atomic uint64_t ticks;       /* listing tickets: V3 */
+    _Atomic uint64_t snapshot_id; /* relaxed: unique is enough */
+    _Atomic uint32_t last_cookie; /* relaxed: unique is enough */
+    _Atomic uint32_t failing;     /* vnodes whose listing failed: E1 */
+    _Atomic uint32_t retry_now;   /* E2: 0, or 1 + phase of the order */
+    _Atomic uint64_t hold_asked;  /* E3: a hold began then: worker 0 arms */
+    _Atomic uint32_t holds;       /* watches that wait now: E1 */
+    _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
+    _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
+    _Atomic uint32_t stop;        /* E4: threads end */
+    _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
+    _Atomic uint32_t instances;   /* relaxed: a statistic */
+    _Atomic uint32_t watches;     /* relaxed: a statistic */
+
+    ck_epoch_t epoch;
+    struct lot lot;
+    pthread_t reader, housekeeper;
+    struct tally *tallies; /* workers', then the callers', then the reader's */
+    struct worker *workers;
+    unsigned worker_count;
+};
+
+/*
+ * What a knote carries to its notes: slot, kind and generation of the vnode.
+ * A slot has 24 bits: VNODE_CHUNK * VNODE_CHUNKS_MAX.
+ */
+static inline void *engine_udata(const struct vnode *vnode)
+{
+    return (void *)((uintptr_t)claim_generation(&vnode->claim) << 32 |
+                    (uintptr_t)vnode->is_dir << 31 | vnode->slot);
+}
+
+/* Every vnode's tickets come from one counter: V3. */
+static inline uint64_t engine_tick(struct vnotify *engine)
+{
+    return 1 + atomic_fetch_add_explicit(&engine->ticks, 1, /* V3 */
+                                         memory_order_seq_cst);
+}
+
+static inline struct tally *engine_callers_tally(struct vnotify *engine)
+{
+    return &engine->tallies[engine->worker_count];
+}
+
+/* Wakes the reader. */
+void engine_kick_reader(struct vnotify *);
+
+/* reader.c */
+void *reader_main(void *engine);
+
+/* worker.c */
+void *worker_main(void *worker);
+/* Any thread that holds the vnode's claim: worker 0 serves it when due. */
+void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
+
+/* dispatch.c: the caller holds the instance's claim and loses it. */
+void dispatch_run(struct vnotify *, struct tally *, struct vnotify_instance *);
+/* Posts; runs it here if the claim was free. */
+void dispatch_post(struct vnotify *, struct tally *,
+                   struct vnotify_instance *, uint32_t bits);
+/* Posts; a worker runs it. */
+void dispatch_order(struct vnotify *, struct vnotify_instance *,
+                    uint32_t bits, unsigned phase);
+/* Puts the watch into its instance's inbox; the caller then posts. */
+void dispatch_enlist(struct watch *);
+/* Closing, with the claim: lets go of what was to be told. */
+void dispatch_abandon(struct vnotify_instance *);
+/* Posts to every instance that waits for a barrier. */
+void dispatch_look_at_holds(struct vnotify *, unsigned phase);
+
+/* housekeeper.c */
+void *housekeeper_main(void *engine);
+void housekeeper_retire(struct vnotify *, struct watch *);
+void housekeeper_close(struct vnotify *, struct vnotify_instance *);
+/* The caller gave up the last user of the vnode. */
+void housekeeper_put_vnode(struct vnotify *, struct vnode *);
+void housekeeper_release(struct vnotify *, struct vnode *);

@@ -1,0 +1,157 @@
+/*
+ * housekeeper.c - unlinks, waits, frees: all that must not be done in a hurry
+ *
+ * A watch that has ended is unlinked from its vnode's list here, under the
+ * registry's lock, and let go when every worker that may still walk over it
+ * has left its epoch section.  A vnode without users is closed here, since
+ * close(2) may wait for a file system.  This is the only file that frees what
+ * another thread may be reading.
+ *
+ * Debian's ck 0.7.1 predates fixes to ck_epoch_poll and ck_epoch_begin for
+ * weakly ordered CPUs; ck_epoch_synchronize on this thread is all we use, and
+ * sections are entered with seq_cst loads behind them.
+ */
+#include <limits.h>
+
+#include "pipeline/engine.h"
+
+static void wake(struct vnotify *engine)
+{
+    atomic_fetch_add_explicit(&engine->house_wake, 1, /* E5 */
+                              memory_order_seq_cst);
+    park_wake(&engine->house_wake, INT_MAX);
+}
+
+void housekeeper_retire(struct vnotify *engine, struct watch *watch)
+{
+    handoff_give(&engine->retired, &watch->retire_link);
+    wake(engine);
+}
+
+void housekeeper_close(struct vnotify *engine,
+                       struct vnotify_instance *instance)
+{
+    handoff_give(&engine->closed, &instance->link);
+    wake(engine);
+}
+
+void housekeeper_release(struct vnotify *engine, struct vnode *vnode)
+{
+    handoff_give(&engine->released, &vnode->link);
+    wake(engine);
+}
+
+void housekeeper_put_vnode(struct vnotify *engine, struct vnode *vnode)
+{
+    uint32_t generation = claim_generation(&vnode->claim);
+
+    if (registry_put(&engine->registry, vnode) &&
+        claim_post(&vnode->claim, &engine->barrier, generation, HINT_RELEASE,
+                   BARRIER_UNCOUNTED) == CLAIM_TAKEN)
+        housekeeper_release(engine, vnode);
+}
+
+static void unlink_watch(struct vnotify *engine, struct watch *watch)
+{
+    struct vnotify_instance *instance = watch->instance;
+
+    pthread_mutex_lock(&instance->lock);
+    instance_remove(instance, watch);
+    pthread_mutex_unlock(&instance->lock);
+    pthread_mutex_lock(&engine->registry.lock);
+    vnode_remove_watch(watch->vnode, watch);
+    pthread_mutex_unlock(&engine->registry.lock);
+    atomic_fetch_sub_explicit(&instance->watches, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&engine->watches, 1, memory_order_relaxed);
+}
+
+/* Nobody posts to it any more: what is in its inbox stays untold. */
+static void empty_inbox(struct vnotify *engine,
+                        struct vnotify_instance *instance)
+{
+    struct handoff_link *link = handoff_take(&instance->inbox);
+
+    while (link != NULL) {
+        struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
+
+        link = link->next;
+        watch_release(engine, watch);
+    }
+}
+
+static void free_vnodes(struct vnotify *engine)
+{
+    struct handoff_link *link = handoff_take(&engine->released);
+
+    while (link != NULL) {
+        struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
+
+        link = link->next;
+        /* The claim is ours: its last holder handed the vnode over. */
+        if (vnode->host_fd >= 0)
+            kq_close(engine->kq, vnode->host_fd);
+        snapshot_release(&engine->arenas, vnode->current);
+        claim_close(&vnode->claim, &engine->barrier);
+        registry_free(&engine->registry, vnode);
+    }
+}
+
+static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
+{
+    /* Instances first: all watches of these are in `retired` by now. */
+    struct handoff_link *closed = handoff_take(&engine->closed);
+    struct handoff_link *retired = handoff_take(&engine->retired);
+
+    for (struct handoff_link *at = retired; at != NULL; at = at->next)
+        unlink_watch(engine, HANDOFF_OBJECT(struct watch, retire_link, at));
+    if (retired != NULL || closed != NULL) {
+        ck_epoch_synchronize(record);
+        SYNC_ACQUIRE(&engine->epoch);
+    }
+    while (retired != NULL) {
+        struct watch *watch =
+            HANDOFF_OBJECT(struct watch, retire_link, retired);
+
+        retired = retired->next;
+        housekeeper_put_vnode(engine, watch->vnode);
+        watch_release(engine, watch);
+    }
+    while (closed != NULL) {
+        struct vnotify_instance *instance =
+            HANDOFF_OBJECT(struct vnotify_instance, link, closed);
+
+        closed = closed->next;
+        empty_inbox(engine, instance);
+        instance_release(instance);
+    }
+    free_vnodes(engine);
+}
+
+static bool idle(struct vnotify *engine)
+{
+    return handoff_empty(&engine->closed) && handoff_empty(&engine->retired) &&
+           handoff_empty(&engine->released);
+}
+
+void *housekeeper_main(void *arg)
+{
+    struct vnotify *engine = arg;
+    ck_epoch_record_t record;
+
+    ck_epoch_register(&engine->epoch, &record, NULL);
+    for (;;) {
+        uint32_t seen = atomic_load_explicit(&engine->house_wake, /* E5 */
+                                             memory_order_seq_cst);
+
+        if (!idle(engine)) {
+            tidy(engine, &record);
+            continue;
+        }
+        /* E4: pairs with the store in vnotify_destroy */
+        if (atomic_load_explicit(&engine->stop, memory_order_acquire) != 0)
+            break;
+        park_wait(&engine->house_wake, seen, NULL);
+    }
+    ck_epoch_unregister(&record);
+    return NULL;
+}

@@ -1,0 +1,84 @@
+/*
+ * instance.h - one inotify instance: its watches, its queue, what it is owed
+ *
+ * OWNER     control fields: the instance lock, held by control calls only and
+ *           never across I/O.  dispatch fields: the holder of the claim.
+ * REFCNT    one while it is open, one for each struct watch, one while it is
+ *           in a handoff of the engine.
+ * LIFETIME  instance_create .. instance_destroy; after that its claim's
+ *           generation has ended, so no post reaches it; memory goes with the
+ *           last reference.
+ * Protocol  I1..I4.
+ */
+#pragma once
+
+#include <ck_hs.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "pipeline/claim.h"
+#include "pipeline/plan.h"
+#include "pipeline/queue.h"
+#include "pipeline/watch.h"
+
+/* Pending bits of an instance's claim. */
+enum {
+    INSTANCE_DIRTY = 1 << 0,  /* the inbox has something */
+    INSTANCE_ROOM = 1 << 1,   /* the queue was full and has room now */
+    INSTANCE_HOLDS = 1 << 2,  /* look at what is held: a barrier has passed */
+    INSTANCE_CLOSE = 1 << 3,  /* destroy waits for the claim */
+};
+
+/* What a plan keeps alive for each source. */
+struct telling {
+    struct watch *watch;
+    struct offer *offer;
+    struct delta *own;
+};
+
+struct vnotify_instance {
+    struct vnotify *engine;
+    struct claim claim;
+    _Atomic uint32_t refs;        /* I1: acq_rel decrement, the last frees */
+    struct handoff inbox;         /* watches with something new (W4) */
+    struct handoff_link link;     /* engine.deliver, or housekeeper */
+    struct handoff_link held_link;
+    _Atomic uint32_t held_listed; /* I2: in engine.held */
+    _Atomic uint32_t behind;      /* I3: the queue was full */
+    _Atomic uint32_t yielded;     /* I4: the claim was left to destroy */
+    vnotify_ready_fn *ready;
+    void *ready_arg;
+    int event_fd;                 /* or -1: readiness by callback */
+    struct queue queue;
+
+    pthread_mutex_t lock; /* control */
+    ck_hs_t by_wd;
+    int last_wd;
+    bool closing;
+
+    _Atomic uint32_t watches;     /* registered now; relaxed */
+
+    /* dispatch */
+    struct watch *pending; /* with something untold, oldest first */
+    struct watch **pending_end;
+    uint32_t pending_count;
+    struct plan plan;      /* being told */
+    struct telling *tellings; /* its sources; NULL: nothing is being told */
+    uint32_t telling_count;
+};
+
+struct vnotify;
+
+void instance_acquire(struct vnotify_instance *);
+void instance_release(struct vnotify_instance *);
+
+/* Instance lock held. */
+struct watch *instance_find(struct vnotify_instance *, int wd);
+int instance_insert(struct vnotify_instance *, struct watch *); /* -ENOMEM */
+void instance_remove(struct vnotify_instance *, struct watch *);
+
+/* Reader, after it popped: readiness follows, and what was behind goes on. */
+void instance_made_room(struct vnotify_instance *);
+
+/* Holder of the claim: tells the reader that there is something. */
+void instance_signal(struct vnotify_instance *);

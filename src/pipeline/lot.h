@@ -1,0 +1,76 @@
+/*
+ * lot.h - where workers sleep, and are woken one by one
+ *
+ * Protocol PK1, PK2.  A worker about to sleep sets its bit, then looks at
+ * every source of work once more, then sleeps.  Who publishes work then looks
+ * at the bits.  Both are read-modify-writes of one word, hence ordered: if the
+ * waker's comes first, the sleeper's acquires what was published before it and
+ * its second look finds the work; if the sleeper's comes first, the waker sees
+ * the bit and wakes it.
+ *
+ * Progress: wake is lock-free.  Spurious wake-ups are possible.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/sync.h"
+#include "port/park.h"
+
+enum { LOT_SLEEPERS_MAX = 64 };
+
+struct lot {
+    _Atomic uint64_t asleep; /* PK1 in lot_wake, PK2 in lot_prepare */
+    struct {
+        /* PK3: stored with release by the waker, exchanged by the sleeper */
+        _Alignas(SYNC_CACHE_LINE) _Atomic uint32_t token;
+    } sleepers[LOT_SLEEPERS_MAX];
+};
+
+#define LOT_ANYBODY UINT64_MAX
+
+static inline void lot_prepare(struct lot *lot, unsigned me)
+{
+    atomic_fetch_or_explicit(&lot->asleep, UINT64_C(1) << me,
+                             memory_order_seq_cst); /* PK2 */
+}
+
+static inline void lot_cancel(struct lot *lot, unsigned me)
+{
+    atomic_fetch_and_explicit(&lot->asleep, ~(UINT64_C(1) << me),
+                              memory_order_seq_cst); /* PK2 */
+}
+
+/* After lot_prepare, if there is still nothing to do. */
+static inline void lot_sleep(struct lot *lot, unsigned me,
+                             const struct timespec *deadline)
+{
+    _Atomic uint32_t *token = &lot->sleepers[me].token;
+
+    if (atomic_load_explicit(token, memory_order_acquire) == 0) /* PK3 */
+        park_wait(token, 0, deadline);
+    lot_cancel(lot, me);
+    atomic_exchange_explicit(token, 0, memory_order_acquire); /* PK3 */
+}
+
+/* Wakes one sleeper of those in `among`, the lowest first, if there is one. */
+static inline bool lot_wake(struct lot *lot, uint64_t among)
+{
+    uint64_t asleep =
+        atomic_fetch_or_explicit(&lot->asleep, 0, memory_order_seq_cst);
+
+    while ((asleep & among) != 0) { /* PK1 */
+        unsigned who = (unsigned)__builtin_ctzll(asleep & among);
+        uint64_t bit = UINT64_C(1) << who;
+
+        asleep = atomic_fetch_and_explicit(&lot->asleep, ~bit,
+                                           memory_order_seq_cst); /* PK1 */
+        if ((asleep & bit) == 0)
+            continue;
+        atomic_store_explicit(&lot->sleepers[who].token, 1,
+                              memory_order_release); /* PK3 */
+        park_wake(&lot->sleepers[who].token, 1);
+        return true;
+    }
+    return false;
+}

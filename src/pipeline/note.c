@@ -1,0 +1,88 @@
+#include "pipeline/note.h"
+
+#include "abi/linux-inotify.h"
+#include "port/kq.h"
+
+/* Notes that not every host has. */
+#ifndef NOTE_OPEN
+#define NOTE_OPEN 0
+#define NOTE_CLOSE 0
+#define NOTE_CLOSE_WRITE 0
+#define NOTE_READ 0
+#endif
+
+static const struct {
+    uint32_t fflags;
+    uint16_t file, dir; /* hints */
+} hints_of[] = {
+    { NOTE_WRITE, HINT_MODIFY, HINT_LIST },
+    { NOTE_EXTEND, HINT_MODIFY, HINT_LIST },
+    /* Apple's HFS posts ATTRIB on a directory for entry changes. */
+    { NOTE_ATTRIB, HINT_ATTRIB, HINT_ATTRIB | HINT_LIST },
+    { NOTE_LINK, HINT_LINKS, HINT_LIST },
+    { NOTE_DELETE, HINT_LINKS, HINT_LINKS | HINT_LIST },
+    { NOTE_RENAME, HINT_RENAME, HINT_RENAME },
+    { NOTE_REVOKE, HINT_REVOKE, HINT_REVOKE },
+    { NOTE_OPEN, HINT_OPEN, 0 },
+    { NOTE_READ, HINT_ACCESS, 0 },
+    { NOTE_CLOSE_WRITE, HINT_CLOSE_WRITE, 0 },
+    { NOTE_CLOSE, HINT_CLOSE, 0 },
+};
+
+/*
+ * Only a mask that wants them makes us ask for the frequent ones.  Never for a
+ * directory: our own listings would come back as its guests' events.
+ */
+static const struct {
+    uint32_t in, fflags;
+} on_request[] = {
+    { VN_IN_OPEN, NOTE_OPEN },
+    { VN_IN_ACCESS, NOTE_READ },
+    { VN_IN_CLOSE_WRITE, NOTE_CLOSE_WRITE },
+    { VN_IN_CLOSE_NOWRITE, NOTE_CLOSE },
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t in_mask)
+{
+    uint32_t wanted = host_notes;
+
+    for (size_t i = 0; i < COUNT(on_request); i++)
+        if (is_dir || (in_mask & on_request[i].in) == 0)
+            wanted &= ~on_request[i].fflags;
+    return wanted;
+}
+
+uint32_t note_hints(uint32_t fflags, bool is_dir)
+{
+    uint32_t hints = 0;
+
+    for (size_t i = 0; i < COUNT(hints_of); i++)
+        if ((fflags & hints_of[i].fflags) != 0)
+            hints |= is_dir ? hints_of[i].dir : hints_of[i].file;
+    return hints;
+}
+
+static const struct {
+    uint32_t hint, file, dir; /* IN_* */
+} self_of[] = {
+    { HINT_MODIFY, VN_IN_MODIFY, 0 },
+    { HINT_ATTRIB, VN_IN_ATTRIB, VN_IN_ATTRIB },
+    { HINT_LINKS, VN_IN_ATTRIB, 0 },
+    { HINT_RENAME, VN_IN_MOVE_SELF, VN_IN_MOVE_SELF },
+    { HINT_OPEN, VN_IN_OPEN, 0 },
+    { HINT_ACCESS, VN_IN_ACCESS, 0 },
+    { HINT_CLOSE_WRITE, VN_IN_CLOSE_WRITE, 0 },
+    { HINT_CLOSE, VN_IN_CLOSE_NOWRITE, 0 },
+};
+
+uint32_t note_self_events(uint32_t hints, bool is_dir)
+{
+    uint32_t events = 0;
+
+    for (size_t i = 0; i < COUNT(self_of); i++)
+        if ((hints & self_of[i].hint) != 0)
+            events |= is_dir ? self_of[i].dir : self_of[i].file;
+    return events;
+}

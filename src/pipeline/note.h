@@ -1,0 +1,48 @@
+/*
+ * note.h - raw vnode notes, and what they hint at
+ *
+ * A note is what travels from the reader to the workers: which vnode, and the
+ * kqueue's bits.  A hint is what the bits may mean for a vnode of this kind;
+ * hints are the pending bits of a vnode's claim.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/sync.h"
+
+struct note {
+    uint32_t vnode;      /* slot; 0 is not a vnode but the retry order */
+    uint32_t generation; /* of that slot when the knote was made */
+    uint32_t fflags;     /* NOTE_* of the host */
+    uint8_t phase;       /* barrier phase whose count this note holds */
+    bool dir;            /* the vnode is a directory */
+    uint64_t read_ns;    /* when the reader had it */
+};
+
+enum note_hint {
+    HINT_LIST = 1 << 0,     /* a directory's entries may have changed */
+    HINT_MODIFY = 1 << 1,   /* content */
+    HINT_ATTRIB = 1 << 2,   /* attributes */
+    HINT_LINKS = 1 << 3,    /* link count: up, down, or gone */
+    HINT_RENAME = 1 << 4,   /* the object itself got another name */
+    HINT_REVOKE = 1 << 5,   /* its file system went away */
+    HINT_OPEN = 1 << 6,
+    HINT_ACCESS = 1 << 7,
+    HINT_CLOSE_WRITE = 1 << 8,
+    HINT_CLOSE = 1 << 9,
+    HINT_RETRY = 1 << 10,   /* a failed listing is due again */
+    HINT_RELEASE = 1 << 11, /* its last watch is gone */
+};
+
+/* NOTE_* bits to ask for so that `in_mask` can be served. */
+uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t in_mask);
+
+/* Hints of NOTE_* bits. */
+uint32_t note_hints(uint32_t fflags, bool is_dir);
+
+/*
+ * The self events (IN_*) of hints, for an object that lives on.  HINT_LINKS of
+ * a file is an attribute change; of a directory, entries came or went.
+ */
+uint32_t note_self_events(uint32_t hints, bool is_dir);

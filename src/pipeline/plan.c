@@ -1,0 +1,482 @@
+/*
+ * Each change of each source is a *part*.  A gone part and a come part of one
+ * inode are a pair.  A pair's destination name may be occupied; whether the
+ * occupant (the come part's twin) leaves by a rename of its own, which then
+ * must be told first, or is renamed over, its own pairing says.  So each pair
+ * depends on at most one other, and an order is found by following that one
+ * link: an end is reached, or a cycle.
+ */
+#include "pipeline/plan.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/linux-inotify.h"
+#include "pipeline/hash.h"
+
+enum { NO_PART = UINT32_MAX };
+
+struct part {
+    const struct change *change;
+    uint32_t source;
+    uint32_t pair; /* index of the other half, or NO_PART */
+    uint32_t twin; /* same name, other side, or NO_PART */
+    uint32_t next; /* in its bucket while pairing; the chain in plan_order */
+    bool gone;
+    bool done;
+    bool following; /* in the chain that is being followed */
+};
+
+struct round {
+    struct plan *plan;
+    struct plan_source *sources;
+    uint32_t source_count;
+    uint32_t *objects; /* 1 + source, by (device, inode); 0: free */
+    uint32_t object_slots;
+    _Atomic uint32_t *last_cookie;
+    int err;
+};
+
+static uint64_t object_hash(uint64_t dev, uint64_t ino)
+{
+    return hash_u64(ino ^ hash_u64(dev));
+}
+
+static int make_parts(struct plan *plan, struct plan_source *sources,
+                      uint32_t count)
+{
+    size_t total = 0;
+    struct part *part;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sources[i].first_part = (uint32_t)total;
+        if (sources[i].delta != NULL)
+            total += sources[i].delta->gone + sources[i].delta->come;
+    }
+    if (total >= NO_PART)
+        return -ENOMEM;
+    plan->parts = part = malloc((total + 1) * sizeof(*part));
+    if (part == NULL)
+        return -ENOMEM;
+    plan->part_count = (uint32_t)total;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct delta *delta = sources[i].delta;
+        uint32_t first = sources[i].first_part;
+
+        for (uint32_t k = 0;
+             delta != NULL && k < delta->gone + delta->come; k++) {
+            uint32_t twin = delta->changes[k].twin;
+            *part++ = (struct part){
+                .change = &delta->changes[k],
+                .source = i,
+                .pair = NO_PART,
+                .twin = twin == DELTA_NO_TWIN ? NO_PART : first + twin,
+                .next = NO_PART,
+                .gone = k < delta->gone,
+            };
+        }
+    }
+    return 0;
+}
+
+/* Could this be one inode under two names, rather than a number used again? */
+static bool same_object(const struct plan_source *sources,
+                        const struct part *gone, const struct part *come)
+{
+    const struct plan_source *from = &sources[gone->source];
+
+    return gone->change->ino == come->change->ino &&
+           from->dev == sources[come->source].dev &&
+           gone->change->type == come->change->type &&
+           come->change->born_rt_ns <= from->delta->before_rt_ns;
+}
+
+static void pair_within(struct plan *plan, const struct plan_source *sources,
+                        uint32_t *buckets, size_t mask, bool across)
+{
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        struct part *gone = &plan->parts[i];
+        uint32_t k;
+
+        if (!gone->gone || gone->pair != NO_PART)
+            continue;
+        k = buckets[object_hash(sources[gone->source].dev,
+                                gone->change->ino) &
+                    mask];
+        for (; k != NO_PART; k = plan->parts[k].next) {
+            struct part *come = &plan->parts[k];
+            if (come->pair != NO_PART ||
+                (come->source != gone->source) != across ||
+                !same_object(sources, gone, come))
+                continue;
+            come->pair = i;
+            gone->pair = k;
+            break;
+        }
+    }
+}
+
+static int pair_parts(struct plan *plan, const struct plan_source *sources)
+{
+    size_t slots = 8;
+    uint32_t *buckets;
+
+    while (slots < plan->part_count)
+        slots *= 2;
+    buckets = malloc(slots * sizeof(*buckets));
+    if (buckets == NULL)
+        return -ENOMEM;
+    memset(buckets, 0xff, slots * sizeof(*buckets)); /* NO_PART */
+    for (uint32_t i = plan->part_count; i-- > 0;) {
+        struct part *part = &plan->parts[i];
+        size_t slot;
+
+        if (part->gone)
+            continue;
+        slot = object_hash(sources[part->source].dev, part->change->ino) &
+               (slots - 1);
+        part->next = buckets[slot];
+        buckets[slot] = i;
+    }
+    /* One directory's own renames first: a link elsewhere is not meant. */
+    pair_within(plan, sources, buckets, slots - 1, false);
+    pair_within(plan, sources, buckets, slots - 1, true);
+    free(buckets);
+    return 0;
+}
+
+/* Would this part read better if its other half came? */
+static bool part_lacks(const struct plan *plan, const struct part *part)
+{
+    if (part->pair != NO_PART)
+        return false;
+    if (!part->gone)
+        return !part->change->untouched;
+    /* Renamed over: nothing is told of it. */
+    return part->twin == NO_PART || plan->parts[part->twin].pair == NO_PART;
+}
+
+static bool spread_waiting(struct plan *plan, struct plan_source *sources)
+{
+    bool spread = false;
+
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct part *part = &plan->parts[i];
+        struct plan_source *here = &sources[part->source], *there;
+
+        if (part->pair == NO_PART)
+            continue;
+        there = &sources[plan->parts[part->pair].source];
+        if (here->waits && !there->waits) {
+            there->waits = true;
+            spread = true;
+        }
+    }
+    return spread;
+}
+
+int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
+{
+    bool any = false;
+    int err = make_parts(plan, sources, count);
+
+    if (err == 0)
+        err = pair_parts(plan, sources);
+    if (err != 0)
+        return err;
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].waits =
+            sources[i].may_wait && (sources[i].self & VN_IN_MOVE_SELF) != 0;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        struct plan_source *source = &sources[plan->parts[i].source];
+        if (source->may_wait && part_lacks(plan, &plan->parts[i]))
+            source->waits = true;
+    }
+    while (spread_waiting(plan, sources))
+        continue;
+    for (uint32_t i = 0; i < count; i++)
+        any = any || sources[i].waits;
+    return any;
+}
+
+/* Ordering. */
+
+enum { STATE_OPEN, STATE_TELLING, STATE_TOLD };
+
+static void put(struct round *round, uint32_t source, uint32_t mask,
+                uint32_t cookie, const struct change *change)
+{
+    struct plan *plan = round->plan;
+
+    if (plan->count == plan->size) {
+        size_t size = plan->size == 0 ? 16 : plan->size * 2;
+        struct planned *events =
+            realloc(plan->events, size * sizeof(*events));
+
+        if (events == NULL) {
+            round->err = -ENOMEM;
+            return;
+        }
+        plan->events = events;
+        plan->size = size;
+    }
+    plan->events[plan->count++] = (struct planned){
+        .source = source,
+        .mask = mask,
+        .cookie = cookie,
+        .name_len = change == NULL ? 0 : change->name_len,
+        .name = change == NULL
+                    ? NULL
+                    : change_name(round->sources[source].delta, change),
+    };
+}
+
+static void put_part(struct round *round, const struct part *part,
+                     uint32_t event, uint32_t cookie)
+{
+    uint32_t isdir = part->change->type == DT_DIR ? VN_IN_ISDIR : 0;
+
+    put(round, part->source, event | isdir, cookie, part->change);
+}
+
+/* The order that Linux has them in when one call causes several. */
+static const uint32_t self_order[] = {
+    VN_IN_OPEN,          VN_IN_ACCESS,      VN_IN_MODIFY,
+    VN_IN_ATTRIB,        VN_IN_CLOSE_WRITE, VN_IN_CLOSE_NOWRITE,
+    VN_IN_MOVE_SELF,     VN_IN_UNMOUNT,     VN_IN_DELETE_SELF,
+};
+
+static void put_self(struct round *round, uint32_t source, uint32_t which)
+{
+    struct plan_source *from = &round->sources[source];
+
+    for (size_t i = 0; i < sizeof(self_order) / sizeof(self_order[0]); i++) {
+        uint32_t event = self_order[i] & from->self & which;
+        uint32_t isdir = 0;
+
+        if (event == 0)
+            continue;
+        if (from->is_dir &&
+            (event & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) == 0)
+            isdir = VN_IN_ISDIR;
+        put(round, source, event | isdir, 0, NULL);
+    }
+    from->self &= ~which;
+}
+
+/* The source that watches this inode itself, or -1. */
+static int64_t source_of(const struct round *round, uint64_t dev, uint64_t ino)
+{
+    uint32_t mask = round->object_slots - 1;
+    uint32_t slot = (uint32_t)object_hash(dev, ino) & mask;
+
+    for (; round->objects[slot] != 0; slot = (slot + 1) & mask) {
+        uint32_t index = round->objects[slot] - 1;
+        if (round->sources[index].dev == dev &&
+            round->sources[index].ino == ino)
+            return index;
+    }
+    return -1;
+}
+
+static void tell_source(struct round *round, uint32_t source);
+
+static void tell_move(struct round *round, struct part *gone)
+{
+    struct part *come = &round->plan->parts[gone->pair];
+    uint64_t dev = round->sources[gone->source].dev;
+    int64_t moved = source_of(round, dev, gone->change->ino);
+    /* relaxed: only its being unique matters; 0 is no cookie */
+    uint32_t cookie = 1 + atomic_fetch_add_explicit(round->last_cookie, 1,
+                                                    memory_order_relaxed);
+
+    if (cookie == 0)
+        cookie = 1 + atomic_fetch_add_explicit(round->last_cookie, 1,
+                                               memory_order_relaxed);
+    put_part(round, gone, VN_IN_MOVED_FROM, cookie);
+    put_part(round, come, VN_IN_MOVED_TO, cookie);
+    gone->done = come->done = true;
+    if (come->twin != NO_PART)
+        round->plan->parts[come->twin].done = true; /* or renamed over */
+    if (moved >= 0 && !round->sources[moved].waits)
+        put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
+}
+
+static void tell_delete(struct round *round, struct part *gone)
+{
+    int64_t object = source_of(round, round->sources[gone->source].dev,
+                               gone->change->ino);
+
+    gone->done = true;
+    if (object >= 0 && round->sources[object].ends)
+        tell_source(round, (uint32_t)object);
+    put_part(round, gone, VN_IN_DELETE, 0);
+}
+
+/* A pair falls apart into a delete now and a create later. */
+static void break_pair(struct round *round, struct part *gone)
+{
+    round->plan->parts[gone->pair].pair = NO_PART;
+    gone->pair = NO_PART;
+    tell_delete(round, gone);
+}
+
+/* The pair that must be told before this one, since it frees its name. */
+static struct part *blocker(const struct round *round, const struct part *gone)
+{
+    struct part *parts = round->plan->parts;
+    uint32_t occupant = parts[gone->pair].twin;
+
+    if (occupant == NO_PART || parts[occupant].done ||
+        parts[occupant].pair == NO_PART)
+        return NULL;
+    return &parts[occupant];
+}
+
+/* Tells a rename, after all those that its name waits for. */
+static void tell_chain(struct round *round, struct part *first)
+{
+    struct part *parts = round->plan->parts;
+    struct part *gone = first;
+    uint32_t behind = NO_PART; /* the chain back, through `next` */
+
+    for (;;) {
+        struct part *before = blocker(round, gone);
+
+        if (before == NULL || before->following) {
+            if (before != NULL) /* a cycle closes */
+                break_pair(round, gone);
+            else
+                tell_move(round, gone);
+            gone->following = false;
+            if (behind == NO_PART)
+                return;
+            gone = &parts[behind];
+            behind = gone->next;
+            continue;
+        }
+        gone->following = true;
+        gone->next = behind;
+        behind = (uint32_t)(gone - parts);
+        gone = before;
+    }
+}
+
+static void tell_gone(struct round *round, struct part *gone)
+{
+    if (gone->done)
+        return;
+    if (gone->pair != NO_PART)
+        tell_chain(round, gone);
+    else if (gone->twin == NO_PART ||
+             round->plan->parts[gone->twin].pair == NO_PART)
+        tell_delete(round, gone);
+    /* else it is renamed over: told with that rename */
+}
+
+static void tell_source(struct round *round, uint32_t source)
+{
+    struct plan_source *from = &round->sources[source];
+    struct part *parts = round->plan->parts + from->first_part;
+    uint32_t gone = from->delta == NULL ? 0 : from->delta->gone;
+    uint32_t all = from->delta == NULL ? 0 : gone + from->delta->come;
+
+    if (from->state != STATE_OPEN || from->waits)
+        return;
+    from->state = STATE_TELLING;
+    /* A rename and entries that changed about then are one note: which came
+       first is not known.  Programs act on what moved, seldom the reverse. */
+    put_self(round, source, VN_IN_MOVE_SELF);
+    for (uint32_t i = 0; i < gone; i++)
+        tell_gone(round, &parts[i]);
+    for (uint32_t i = gone; i < all; i++) {
+        struct part *come = &parts[i];
+
+        if (come->pair != NO_PART)
+            tell_gone(round, &round->plan->parts[come->pair]);
+        else if (come->twin != NO_PART)
+            tell_gone(round, &round->plan->parts[come->twin]);
+        /* Telling may have broken the pair: then it is a create now. */
+        if (!come->done && come->pair == NO_PART) {
+            come->done = true;
+            put_part(round, come, VN_IN_CREATE, 0);
+        }
+    }
+    put_self(round, source, UINT32_MAX);
+    if (from->ends)
+        put(round, source, VN_IN_IGNORED, 0, NULL);
+    from->state = STATE_TOLD;
+}
+
+/* Renames whose object says MOVE_SELF: before that object's own source. */
+static void tell_renames_of_sources(struct round *round)
+{
+    struct plan *plan = round->plan;
+
+    for (uint32_t i = 0; i < plan->part_count && round->err == 0; i++) {
+        struct part *gone = &plan->parts[i];
+        int64_t object;
+
+        if (!gone->gone || gone->pair == NO_PART ||
+            round->sources[gone->source].waits)
+            continue;
+        object = source_of(round, round->sources[gone->source].dev,
+                           gone->change->ino);
+        if (object >= 0 &&
+            (round->sources[object].self & VN_IN_MOVE_SELF) != 0)
+            tell_gone(round, gone);
+    }
+}
+
+static int index_objects(struct round *round)
+{
+    uint32_t slots = 8, mask;
+
+    while (slots < round->source_count * 2)
+        slots *= 2;
+    mask = slots - 1;
+    round->object_slots = slots;
+    round->objects = calloc(slots, sizeof(*round->objects));
+    if (round->objects == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < round->source_count; i++) {
+        uint32_t slot = (uint32_t)object_hash(round->sources[i].dev,
+                                              round->sources[i].ino) &
+                        mask;
+        while (round->objects[slot] != 0)
+            slot = (slot + 1) & mask;
+        round->objects[slot] = i + 1;
+        round->sources[i].state = STATE_OPEN;
+    }
+    return 0;
+}
+
+int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
+               _Atomic uint32_t *last_cookie)
+{
+    struct round round = {
+        .plan = plan,
+        .sources = sources,
+        .source_count = count,
+        .last_cookie = last_cookie,
+    };
+
+    plan->count = plan->next = 0;
+    round.err = index_objects(&round);
+    if (round.err == 0)
+        tell_renames_of_sources(&round);
+    for (uint32_t i = 0; i < count && round.err == 0; i++)
+        tell_source(&round, i);
+    free(round.objects);
+    return round.err;
+}
+
+void plan_fini(struct plan *plan)
+{
+    free(plan->events);
+    free(plan->parts);
+    *plan = (struct plan){ 0 };
+}

@@ -1,0 +1,65 @@
+/*
+ * plan.h - the events of one dispatch round, in a legal order
+ *
+ * Pure.  A round takes all watches of one instance that have something untold
+ * (sources), pairs what is gone with what has come by (device, inode) within
+ * and across their directories, and orders the result:
+ *
+ * - a name is freed before it is taken: chains of renames run from their end,
+ *   a cycle is broken into a delete and a create;
+ * - MOVED_FROM and MOVED_TO are adjacent and share a cookie; a name that is
+ *   renamed over is not deleted first; MOVE_SELF of the moved object follows;
+ * - what happened to an object that is gone is told, IGNORED included, before
+ *   its directory's DELETE;
+ * - a watch's self events follow those of its directory, but for MOVE_SELF,
+ *   which comes before them.
+ *
+ * Masks are applied by whoever pushes the events, not here.
+ */
+#pragma once
+
+#include "pipeline/delta.h"
+
+struct plan_source {
+    const struct delta *delta; /* or NULL: not a directory, or no change */
+    uint64_t dev, ino;         /* of the watched object */
+    uint32_t self;             /* self events (IN_*), DELETE_SELF included */
+    bool is_dir;               /* the watched object */
+    bool ends;                 /* IGNORED is its last event */
+    bool may_wait;             /* in: its other half may yet come */
+    bool waits;                /* out of plan_pair; in of plan_order */
+    uint8_t state;             /* plan.c's */
+    uint32_t first_part;       /* plan.c's */
+};
+
+struct planned {
+    uint32_t source;  /* index */
+    uint32_t mask;    /* one event bit, and IN_ISDIR */
+    uint32_t cookie;  /* 0 but for MOVED_FROM and MOVED_TO */
+    uint32_t name_len;
+    const char *name; /* in the source's delta; NULL: a self event */
+};
+
+struct part;
+
+struct plan {
+    struct planned *events;
+    size_t count, size;
+    size_t next; /* the first that is not told yet: the cursor */
+    struct part *parts;
+    uint32_t part_count;
+};
+
+/*
+ * Pairs renames.  Sets `waits` where a half is missing that may yet come, and
+ * in every source that shares a pair with such a one.  True if any waits.
+ * -ENOMEM.
+ */
+int plan_pair(struct plan *, struct plan_source *, uint32_t count);
+
+/* Fills events for all sources that do not wait.  0 or -ENOMEM. */
+int plan_order(struct plan *, struct plan_source *, uint32_t count,
+               _Atomic uint32_t *last_cookie);
+
+/* Frees what plan_pair and plan_order made; a zeroed plan is fine. */
+void plan_fini(struct plan *);

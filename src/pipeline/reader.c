@@ -1,0 +1,104 @@
+/*
+ * reader.c - stage 1: the only thread that collects from the kqueue
+ *
+ * It enqueues raw notes and does nothing else: no listing, no allocation, no
+ * lock.  When the ring is full it waits for the workers; meanwhile the kqueue
+ * coalesces, knote by knote, so nothing is lost and nothing grows.
+ *
+ * Waiting and collecting are apart, so that there is no moment at which a note
+ * has left the kqueue and is not counted yet: the reader counts itself as an
+ * item before it collects (barrier.h).
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "pipeline/engine.h"
+
+enum { BATCH = 256 };
+
+static void enqueue(struct vnotify *engine, struct tally *tally,
+                    struct note *note)
+{
+    unsigned size;
+
+    barrier_add(&engine->barrier, note->phase);
+    for (;;) {
+        SYNC_RELEASE(&engine->ring); /* N1 */
+        if (ck_ring_enqueue_spmc_size_note(&engine->ring, engine->notes, note,
+                                           &size))
+            break;
+        tally_add(tally, TALLY_RING_FULL, 1);
+        lot_wake(&engine->lot, LOT_ANYBODY);
+        sched_yield(); /* workers are busy: there is nothing to sleep on */
+    }
+    tally_high(tally, TALLY_RING_HIGH, size + 1);
+    lot_wake(&engine->lot, LOT_ANYBODY);
+}
+
+static void enqueue_kevent(struct vnotify *engine, struct tally *tally,
+                           const struct kevent *kev, unsigned phase)
+{
+    uintptr_t udata = (uintptr_t)kev->udata;
+    struct note note = {
+        .vnode = (uint32_t)udata & INT32_MAX,
+        .dir = (udata >> 31 & 1) != 0,
+        .generation = (uint32_t)(udata >> 32),
+        .fflags = kev->fflags,
+        .phase = (uint8_t)phase,
+        .read_ns = now_ns(),
+    };
+
+    if (kev->filter != EVFILT_VNODE)
+        return; /* EVFILT_USER: somebody woke us, nothing more */
+    if ((kev->flags & EV_EOF) != 0)
+        note.fflags |= NOTE_REVOKE;
+    tally_add(tally, TALLY_NOTES, 1);
+    TRACE(&engine->trace, "note vnode=%u fflags=%#x", note.vnode,
+          note.fflags);
+    enqueue(engine, tally, &note);
+}
+
+/* Has what failed tried again, as an item of this phase. */
+static void order_retries(struct vnotify *engine, struct tally *tally,
+                          unsigned phase)
+{
+    struct note note = { .vnode = 0, .phase = (uint8_t)phase };
+
+    /* E1: relaxed: vnotify_sync counted itself before it woke us */
+    if (atomic_load_explicit(&engine->syncs, memory_order_relaxed) == 0 ||
+        atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0)
+        return;
+    enqueue(engine, tally, &note);
+}
+
+static void turn(struct vnotify *engine, struct tally *tally)
+{
+    unsigned phase = barrier_enter(&engine->barrier);
+    uint64_t ticket = barrier_wanted(&engine->barrier);
+    struct kevent events[BATCH];
+    int count;
+
+    do {
+        count = kq_event(engine->kq, NULL, 0, events, BATCH);
+        for (int i = 0; i < count; i++)
+            enqueue_kevent(engine, tally, &events[i], phase);
+    } while (count == BATCH || (count > 0 && ticket != 0));
+    if (ticket != 0) {
+        order_retries(engine, tally, phase);
+        barrier_flip(&engine->barrier, ticket);
+    }
+    barrier_done(&engine->barrier, phase);
+}
+
+void *reader_main(void *arg)
+{
+    struct vnotify *engine = arg;
+    struct tally *tally = &engine->tallies[engine->worker_count + 1];
+
+    /* E4: pairs with the store in vnotify_destroy */
+    while (atomic_load_explicit(&engine->stop, memory_order_acquire) == 0) {
+        turn(engine, tally);
+        (void)kq_wait(engine->kq, NULL);
+    }
+    return NULL;
+}

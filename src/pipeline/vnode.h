@@ -1,0 +1,91 @@
+/*
+ * vnode.h - one watched inode, shared by every watch of every instance
+ *
+ * OWNER     the holder of its claim, for all fields below "holder's".
+ * REFCNT    users: its watches, and add_watch calls in progress (registry
+ *           lock).  At zero it leaves the registry and is released.
+ * LIFETIME  slots are type-stable: they are reused, never freed before the
+ *           engine is, and each use is one generation of the claim.  So a
+ *           stale note can look at any slot and be told that it is stale.
+ * Protocol  V1 armed, V2 the list of watches, V3 begun.
+ */
+#pragma once
+
+#include <ck_hs.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "pipeline/claim.h"
+#include "pipeline/handoff.h"
+#include "pipeline/snapshot.h"
+
+struct vnotify;
+struct watch;
+
+struct vnode {
+    struct claim claim; /* bits: enum note_hint */
+    uint32_t slot;
+    uint32_t users;     /* registry lock */
+    uint64_t dev, ino;  /* fixed while registered */
+    bool is_dir;
+    int host_fd;        /* fixed once armed */
+    _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
+                              add_watch is at it, the others sleep on it */
+    _Atomic uint32_t fflags; /* asked of the kqueue: whoever set armed to 0 */
+    _Atomic(struct watch *) watches; /* V2: newest first */
+    _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
+    struct handoff_link link; /* deferred, bulk, housekeeper, free list */
+
+    /* holder's */
+    struct snapshot *current;  /* the newest listing, or NULL */
+    uint64_t offered;          /* ticket of the newest offer to all */
+    _Atomic uint64_t joined;   /* V3: latest end of a listing that a new
+                                  watch took as told */
+    uint32_t owed;             /* hints whose listing failed */
+    bool failing;              /* counted in engine.failing */
+    uint32_t backoff_us;
+    uint64_t cost_ns;          /* of the last listing */
+    uint64_t rest_until_ns;
+    uint64_t due_ns;           /* in the timer: when it is served next */
+    uint32_t timer_index;
+    uint64_t noted_ns;         /* when the oldest pending note was read */
+};
+
+enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };
+
+/* All vnodes: slots by number, and by (device, inode) those in use. */
+struct registry {
+    pthread_mutex_t lock; /* control calls only, never across I/O */
+    ck_hs_t by_inode;
+    _Atomic(struct vnode *) chunks[VNODE_CHUNKS_MAX]; /* V4 */
+    uint32_t slots; /* made so far; slot 0 is never used */
+    struct vnode *free;
+    _Atomic uint32_t in_use, directories; /* relaxed: for decisions of cost */
+};
+
+int registry_init(struct registry *);
+void registry_fini(struct registry *);
+
+/* Worker: the vnode of a slot number that a note carries; never NULL. */
+struct vnode *registry_slot(struct registry *, uint32_t slot);
+
+/*
+ * Finds the vnode of this inode, or makes one that the caller must arm
+ * (*made); either way with one user more.  NULL: no memory.  A vnode that was
+ * made is held by the caller (claim.h).
+ */
+struct vnode *registry_get(struct registry *, const struct stat *, bool *made);
+
+/*
+ * Gives up one user.  True if it was the last: the vnode is out of the
+ * registry, and the caller sees to its release.
+ */
+bool registry_put(struct registry *, struct vnode *);
+
+/* Housekeeper, after claim_close: the slot may be used again. */
+void registry_free(struct registry *, struct vnode *);
+
+/* Registry lock held by these two (add) or by the housekeeper (remove). */
+void vnode_add_watch(struct vnode *, struct watch *);
+void vnode_remove_watch(struct vnode *, struct watch *);

@@ -1,0 +1,67 @@
+#include "pipeline/watch.h"
+
+#include <stdlib.h>
+
+#include "pipeline/engine.h"
+
+void offer_release(struct vnotify *engine, struct offer *offer)
+{
+    if (offer == NULL ||
+        atomic_fetch_sub_explicit(&offer->refs, 1, memory_order_acq_rel) !=
+            1) /* W1 */
+        return;
+    snapshot_release(&engine->arenas, offer->after);
+    arena_free(&engine->arenas, offer->delta);
+    free(offer);
+}
+
+struct watch *watch_create(struct vnotify_instance *instance,
+                           struct vnode *vnode, uint32_t mask,
+                           struct snapshot *told, uint64_t told_ended)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL)
+        return NULL;
+    watch->instance = instance;
+    instance_acquire(instance);
+    watch->vnode = vnode;
+    atomic_init(&watch->refs, 1);
+    atomic_init(&watch->mask, mask);
+    watch->told = told;
+    watch->told_ended = told_ended;
+    return watch;
+}
+
+void watch_acquire(struct watch *watch)
+{
+    /* relaxed: the caller's own reference keeps it alive (W1) */
+    atomic_fetch_add_explicit(&watch->refs, 1, memory_order_relaxed);
+}
+
+void watch_release(struct vnotify *engine, struct watch *watch)
+{
+    if (atomic_fetch_sub_explicit(&watch->refs, 1, memory_order_acq_rel) !=
+        1) /* W1 */
+        return;
+    offer_release(engine,
+                  atomic_load_explicit(&watch->offer, memory_order_relaxed));
+    offer_release(engine, watch->latest);
+    arena_free(&engine->arenas, watch->own);
+    snapshot_release(&engine->arenas, watch->told);
+    instance_release(watch->instance);
+    free(watch);
+}
+
+bool watch_end(struct watch *watch)
+{
+    return atomic_exchange_explicit(&watch->state, WATCH_ENDED,
+                                    memory_order_acq_rel) == /* W2 */
+           WATCH_LIVE;
+}
+
+bool watch_live(const struct watch *watch)
+{
+    return atomic_load_explicit(&watch->state, memory_order_acquire) == /* W2 */
+           WATCH_LIVE;
+}

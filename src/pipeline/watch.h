@@ -1,0 +1,88 @@
+/*
+ * watch.h - one watch descriptor: what one instance wants to know of one vnode
+ *
+ * OWNER     identity (instance, vnode, wd): fixed before it is published.
+ *           told and what follows it: the holder of the instance's claim.
+ *           next: the vnode list's writers (registry lock), read under epoch.
+ * REFCNT    one while it is registered, one while it is in its instance's
+ *           inbox or dirty or held list, one for each plan that names it.
+ * LIFETIME  published by control_add; ended (LIVE -> ENDED) by rm_watch, by
+ *           its last event or with its instance; unlinked and, an epoch
+ *           later, let go by the housekeeper; freed with the last reference.
+ * Protocol  W1..W4.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/delta.h"
+#include "pipeline/handoff.h"
+
+struct vnotify_instance;
+struct vnode;
+
+/*
+ * What a worker found: a newer listing and, for watches that have been told
+ * exactly the one before, the delta.  Shared by all watches of the vnode.
+ */
+struct offer {
+    _Atomic uint32_t refs; /* W1: acq_rel decrement, the last one frees */
+    uint64_t begun;        /* ticket when the listing began (engine.ticks) */
+    struct snapshot *after;
+    struct delta *delta; /* from the vnode's listing before, or NULL */
+};
+
+enum watch_state {
+    WATCH_LIVE,
+    WATCH_ENDED, /* nothing but IGNORED is told any more */
+};
+
+/* Self bits beside the IN_* events of note_self_events. */
+enum {
+    SELF_IGNORED = 1u << 31, /* rm_watch: say IGNORED, then end */
+    SELF_GONE = 1u << 30,    /* the object is gone: say so, then end */
+};
+
+struct watch {
+    struct vnotify_instance *instance;
+    struct vnode *vnode;
+    int wd;
+    _Atomic uint32_t refs;     /* W1 */
+    _Atomic uint32_t mask;     /* written by add_watch, read by dispatch;
+                                  relaxed: a change takes effect soon */
+    _Atomic uint32_t state;    /* W2: LIVE to ENDED once, by exchange */
+    _Atomic(struct offer *) offer; /* W3: exchanged in by the vnode's
+                                      holder, out by the instance's */
+    _Atomic uint32_t self;     /* W3: ORed in, exchanged out */
+    _Atomic uint32_t queued;   /* W4: in the inbox */
+    _Atomic(struct watch *) next; /* in the vnode's list: V2 */
+    struct handoff_link inbox_link;
+    struct handoff_link retire_link;
+
+    /* dispatch */
+    struct snapshot *told; /* what the guest knows; NULL: not a directory */
+    uint64_t told_ended;   /* ticket when that listing had ended */
+    struct offer *latest;  /* accepted, not told yet */
+    struct delta *own;     /* told -> latest, if latest->delta is not it */
+    uint32_t untold_self;  /* as `self` */
+    uint64_t hold_ticket;  /* 0: not held; else the barrier to wait for */
+    uint64_t hold_since_ns;
+    bool let_go;           /* waited long enough: tell as it is */
+    bool listed;           /* in instance.pending */
+    bool retired;          /* IGNORED is told: the housekeeper has it */
+    struct watch *pending_next;
+};
+
+struct vnotify;
+
+/* NULL: no memory.  Takes over the reference on told. */
+struct watch *watch_create(struct vnotify_instance *, struct vnode *, uint32_t mask,
+                           struct snapshot *told, uint64_t told_ended);
+void watch_acquire(struct watch *);
+void watch_release(struct vnotify *, struct watch *);
+
+/* True for the one caller that ended it. */
+bool watch_end(struct watch *);
+bool watch_live(const struct watch *);
+
+void offer_release(struct vnotify *, struct offer *); /* NULL: ok */

@@ -1,0 +1,547 @@
+/*
+ * worker.c - stage 2: from a vnode's pending hints to offers for its watches
+ *
+ * A worker posts each note to its vnode.  If it gets the claim it serves the
+ * vnode: lists it, compares, offers what is new to every watch, posts to their
+ * instances, and dispatches those whose claim it got.  A vnode that must wait
+ * (resting after a long listing, or to be tried again after one that failed)
+ * stays held and goes to worker 0's timer; one whose listing takes long goes
+ * to a worker other than 0.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "abi/linux-inotify.h"
+#include "pipeline/engine.h"
+
+/* Instances whose claim this worker got and has yet to dispatch. */
+struct serving {
+    struct worker *worker;
+    struct handoff_link *taken;
+    struct offer *offer;
+    uint32_t self;
+    unsigned phase;
+};
+
+void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
+{
+    vnode->due_ns = due_ns;
+    handoff_give(&engine->again, &vnode->link);
+    lot_wake(&engine->lot, 1);
+}
+
+static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
+{
+    handoff_give(&engine->bulk, &vnode->link);
+    lot_wake(&engine->lot, LOT_ANYBODY - 1);
+}
+
+/* Listing. */
+
+static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
+                                  struct snapshot *before,
+                                  struct snapshot *after, uint64_t begun)
+{
+    struct offer *offer = calloc(1, sizeof(*offer));
+    uint64_t start = now_ns();
+
+    if (offer == NULL)
+        return NULL;
+    atomic_init(&offer->refs, 1);
+    offer->begun = begun;
+    if (before != NULL && before != after) {
+        offer->delta = delta_create(&engine->arenas, before, after);
+        if (offer->delta == NULL) {
+            free(offer);
+            return NULL;
+        }
+        tally_add(tally, TALLY_DELTAS, 1);
+        tally_stage(tally, STAGE_DIFF, now_ns() - start);
+    }
+    snapshot_acquire(after);
+    offer->after = after;
+    return offer;
+}
+
+/* Statting what has come sharpens renames; without any it is not worth it. */
+static void learn(struct vnotify *engine, struct vnode *vnode,
+                  struct delta *delta)
+{
+    enum { LEARN_MAX = 1024 };
+
+    if (delta == NULL || delta->come == 0)
+        return;
+    if (delta->gone > 0 ||
+        atomic_load_explicit(&engine->registry.directories,
+                             memory_order_relaxed) > 1)
+        delta_learn(delta, vnode->host_fd, LEARN_MAX);
+}
+
+static int take_listing(struct worker *worker, struct vnode *vnode,
+                        uint64_t *begun)
+{
+    struct vnotify *engine = worker->engine;
+    uint64_t start = now_ns(), end;
+    int err;
+
+    *begun = engine_tick(engine);
+    /* V3: seq_cst: before the listing, for add_watch to see */
+    atomic_store_explicit(&vnode->begun, *begun, memory_order_seq_cst);
+    if (fault_hits(&engine->fault, FAULT_OPEN))
+        err = -EMFILE;
+    else
+        err = snapshot_list(&worker->builder, vnode->host_fd, &engine->fault);
+    end = now_ns();
+    vnode->cost_ns = end - start;
+    vnode->rest_until_ns = end + vnode->cost_ns;
+    tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
+    TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
+          vnode->slot, worker->builder.count,
+          (unsigned long long)vnode->cost_ns, err);
+    if (err != 0)
+        return err;
+    tally_add(worker->tally, TALLY_LISTINGS, 1);
+    tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
+    return 0;
+}
+
+/* Lists the directory; *offer is what to tell its watches, or NULL. */
+static int list(struct worker *worker, struct vnode *vnode,
+                struct offer **offer)
+{
+    struct vnotify *engine = worker->engine;
+    struct snapshot *after = vnode->current;
+    uint64_t begun;
+    int err = take_listing(worker, vnode, &begun);
+    bool joined;
+
+    *offer = NULL;
+    if (err != 0)
+        return err;
+    /* V3: a watch may have joined with a listing of its own; until it has
+       been offered a later one, it is offered what we have. */
+    joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
+             vnode->offered;
+    if (after == NULL || !snapshot_same(&worker->builder, after)) {
+        /* relaxed: unique is enough */
+        uint64_t id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
+                                                    memory_order_relaxed);
+        after = snapshot_create(&engine->arenas, &worker->builder,
+                                &engine->fault, id);
+        if (after == NULL)
+            return -ENOMEM;
+    } else {
+        tally_add(worker->tally, TALLY_LISTINGS_UNCHANGED, 1);
+        if (!joined)
+            return 0;
+        snapshot_acquire(after);
+    }
+    *offer = offer_create(engine, worker->tally, vnode->current, after, begun);
+    if (*offer == NULL) {
+        snapshot_release(&engine->arenas, after);
+        return -ENOMEM;
+    }
+    learn(engine, vnode, (*offer)->delta);
+    if ((*offer)->delta != NULL)
+        TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
+              (*offer)->delta->gone, (*offer)->delta->come);
+    snapshot_release(&engine->arenas, vnode->current);
+    vnode->current = after;
+    vnode->offered = begun;
+    return 0;
+}
+
+/* Offering. */
+
+static void offer_to(struct serving *s, struct watch *watch)
+{
+    struct vnotify *engine = s->worker->engine;
+    struct vnotify_instance *instance = watch->instance;
+
+    if (s->offer != NULL) {
+        /* relaxed: our own reference keeps it alive (W1) */
+        atomic_fetch_add_explicit(&s->offer->refs, 1, memory_order_relaxed);
+        offer_release(engine,
+                      atomic_exchange_explicit(&watch->offer, s->offer,
+                                               memory_order_acq_rel)); /* W3 */
+    }
+    if (s->self != 0)
+        atomic_fetch_or_explicit(&watch->self, s->self,
+                                 memory_order_acq_rel); /* W3 */
+    dispatch_enlist(watch);
+    barrier_add(&engine->barrier, s->phase);
+    if (claim_post(&instance->claim, &engine->barrier, 1, INSTANCE_DIRTY,
+                   s->phase) == CLAIM_TAKEN) {
+        instance->link.next = s->taken;
+        s->taken = &instance->link;
+    }
+}
+
+/* Offers to all watches, then dispatches what this worker has claimed. */
+static void offer_to_all(struct serving *s, struct vnode *vnode)
+{
+    struct worker *worker = s->worker;
+    ck_epoch_section_t section;
+    struct watch *watch;
+
+    ck_epoch_begin(&worker->epoch, &section);
+    SYNC_ACQUIRE(&worker->engine->epoch);
+    /* V2: acquire pairs with the store that put it there */
+    watch = atomic_load_explicit(&vnode->watches, memory_order_seq_cst);
+    while (watch != NULL) {
+        offer_to(s, watch);
+        watch = atomic_load_explicit(&watch->next, memory_order_acquire);
+    }
+    SYNC_RELEASE(&worker->engine->epoch);
+    ck_epoch_end(&worker->epoch, &section);
+}
+
+static void dispatch_taken(struct serving *s)
+{
+    while (s->taken != NULL) {
+        struct vnotify_instance *instance =
+            HANDOFF_OBJECT(struct vnotify_instance, link, s->taken);
+
+        s->taken = s->taken->next;
+        dispatch_run(s->worker->engine, s->worker->tally, instance);
+    }
+}
+
+/* Serving. */
+
+/* The object's own fate and events, as self bits of its watches. */
+static uint32_t self_events(const struct vnode *vnode, uint32_t hints)
+{
+    uint32_t events = note_self_events(hints, vnode->is_dir);
+    struct stat st;
+
+    if ((hints & HINT_REVOKE) != 0)
+        return events | VN_IN_UNMOUNT | SELF_IGNORED;
+    if ((hints & HINT_LINKS) != 0 && fstat(vnode->host_fd, &st) == 0 &&
+        st.st_nlink == 0)
+        events |= SELF_GONE;
+    return events;
+}
+
+static void count_failing(struct vnotify *engine, struct vnode *vnode,
+                          bool failing)
+{
+    if (vnode->failing == failing)
+        return;
+    vnode->failing = failing;
+    /* E1: relaxed: sync reads it after a barrier that orders us */
+    atomic_fetch_add_explicit(&engine->failing, failing ? 1 : UINT32_MAX,
+                              memory_order_relaxed);
+}
+
+/* A listing failed: nothing changes, it is owed and tried again. */
+static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
+{
+    tally_add(worker->tally, TALLY_LISTINGS_FAILED, 1);
+    vnode->owed = hints & ~(uint32_t)HINT_RETRY;
+    count_failing(worker->engine, vnode, true);
+    vnode->backoff_us = vnode->backoff_us == 0 ? RETRY_US_FIRST
+                                               : vnode->backoff_us * 2;
+    if (vnode->backoff_us > RETRY_US_MAX)
+        vnode->backoff_us = RETRY_US_MAX;
+}
+
+/* One listing at most, and all that follows from it.  False: it failed. */
+static bool serve_once(struct worker *worker, struct vnode *vnode,
+                       uint32_t hints, unsigned phase)
+{
+    struct vnotify *engine = worker->engine;
+    struct serving s = { .worker = worker, .phase = phase };
+    uint64_t noted_ns = vnode->noted_ns;
+
+    vnode->noted_ns = 0;
+    if (vnode->is_dir && (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
+        list(worker, vnode, &s.offer) != 0) {
+        owe(worker, vnode, hints);
+        barrier_done(&engine->barrier, phase);
+        return false;
+    }
+    vnode->owed = 0;
+    vnode->backoff_us = 0;
+    count_failing(engine, vnode, false);
+    s.self = self_events(vnode, hints);
+    if (s.offer != NULL || s.self != 0)
+        offer_to_all(&s, vnode);
+    offer_release(engine, s.offer);
+    barrier_done(&engine->barrier, phase);
+    dispatch_taken(&s);
+    if (noted_ns != 0)
+        tally_stage(worker->tally, STAGE_TOTAL, now_ns() - noted_ns);
+    return true;
+}
+
+/* The claim is held; it is released, or goes elsewhere with the vnode. */
+static void serve(struct worker *worker, struct vnode *vnode)
+{
+    struct vnotify *engine = worker->engine;
+
+    do {
+        uint64_t now = now_ns();
+        unsigned phase;
+        uint32_t hints;
+
+        if (now + REST_NS_MIN < vnode->rest_until_ns) {
+            tally_add(worker->tally, TALLY_RESTS, 1);
+            worker_defer(engine, vnode, vnode->rest_until_ns);
+            return;
+        }
+        if (worker->index == 0 && vnode->cost_ns > BULK_NS) {
+            hand_to_bulk(engine, vnode);
+            return;
+        }
+        hints = claim_take(&vnode->claim, &phase);
+        if ((hints & HINT_RELEASE) != 0) {
+            barrier_done(&engine->barrier, phase);
+            count_failing(engine, vnode, false);
+            housekeeper_release(engine, vnode);
+            return;
+        }
+        if (!serve_once(worker, vnode, hints | vnode->owed, phase)) {
+            worker_defer(engine, vnode,
+                         now_ns() + vnode->backoff_us * UINT64_C(1000));
+            return;
+        }
+    } while (!claim_release(&vnode->claim));
+}
+
+/* Notes. */
+
+static void order_retries(struct worker *worker, unsigned phase)
+{
+    /* E2: one order at a time: the cycle that it belongs to waits for it */
+    atomic_store_explicit(&worker->engine->retry_now, 1 + phase,
+                          memory_order_release);
+    lot_wake(&worker->engine->lot, 1);
+}
+
+static bool next_note(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    struct note note;
+    struct vnode *vnode;
+    uint32_t hints;
+
+    if (!CK_RING_DEQUEUE_SPMC(note, &engine->ring, engine->notes, &note))
+        return false;
+    SYNC_ACQUIRE(&engine->ring); /* N1 */
+    if (note.vnode == 0) {
+        order_retries(worker, note.phase);
+        return true;
+    }
+    vnode = registry_slot(&engine->registry, note.vnode);
+    tally_stage(worker->tally, STAGE_WAIT, now_ns() - note.read_ns);
+    hints = note_hints(note.fflags, note.dir);
+    if (hints == 0) {
+        barrier_done(&engine->barrier, note.phase);
+        return true;
+    }
+    switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
+                       note.phase)) {
+    case CLAIM_TAKEN:
+        vnode->noted_ns = note.read_ns;
+        serve(worker, vnode);
+        break;
+    case CLAIM_LEFT:
+        tally_add(worker->tally, TALLY_NOTES_COALESCED, 1);
+        break;
+    case CLAIM_STALE:
+        tally_add(worker->tally, TALLY_NOTES_STALE, 1);
+        break;
+    }
+    return true;
+}
+
+/* Worker 0's timer. */
+
+static void retry_all(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    struct timer *timer = &worker->timer;
+    uint32_t order = atomic_exchange_explicit(&engine->retry_now, 0,
+                                              memory_order_acquire); /* E2 */
+
+    if (order == 0)
+        return;
+    for (uint32_t i = 0; i < timer->count;) {
+        struct vnode *vnode = timer->heap[i];
+
+        if (!vnode->failing) {
+            i++;
+            continue;
+        }
+        timer_remove(timer, vnode);
+        barrier_add(&engine->barrier, order - 1);
+        (void)claim_post(&vnode->claim, &engine->barrier,
+                         claim_generation(&vnode->claim), HINT_RETRY,
+                         order - 1);
+        vnode->rest_until_ns = 0;
+        serve(worker, vnode);
+        i = 0; /* the heap has changed */
+    }
+    barrier_done(&engine->barrier, order - 1);
+}
+
+static void take_deferred(struct worker *worker)
+{
+    struct handoff_link *link = handoff_take(&worker->engine->again);
+
+    while (link != NULL) {
+        struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
+
+        link = link->next;
+        if (timer_insert(&worker->timer, vnode) != 0)
+            serve(worker, vnode); /* no memory: sooner instead of later */
+    }
+}
+
+static void serve_due(struct worker *worker)
+{
+    struct vnode *vnode = timer_first(&worker->timer);
+
+    if (vnode == NULL || vnode->due_ns > now_ns())
+        return;
+    timer_remove(&worker->timer, vnode);
+    vnode->rest_until_ns = 0;
+    serve(worker, vnode);
+}
+
+static void watch_holds(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    uint64_t asked = atomic_exchange_explicit(&engine->hold_asked, 0,
+                                              memory_order_acquire); /* E3 */
+    uint64_t skew = kq_rename_skew_ns(engine->kq);
+
+    if (asked != 0 && worker->hold_due_ns == 0)
+        worker->hold_due_ns = asked + (skew == 0 ? HOLD_NS_MAX : skew);
+    if (worker->hold_due_ns == 0 || worker->hold_due_ns > now_ns())
+        return;
+    worker->hold_due_ns = 0;
+    dispatch_look_at_holds(engine, BARRIER_UNCOUNTED);
+}
+
+static void keep_time(struct worker *worker)
+{
+    take_deferred(worker);
+    retry_all(worker);
+    serve_due(worker);
+    watch_holds(worker);
+}
+
+/* When worker 0 must wake at the latest; 0: when it is woken. */
+static uint64_t next_due_ns(const struct worker *worker)
+{
+    const struct vnode *vnode = timer_first(&worker->timer);
+    uint64_t due = worker->hold_due_ns;
+
+    if (vnode != NULL && (due == 0 || vnode->due_ns < due))
+        due = vnode->due_ns;
+    return due;
+}
+
+/* The loop. */
+
+static bool next_instance(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    struct handoff_link *link = handoff_take(&engine->deliver);
+    bool any = link != NULL;
+
+    while (link != NULL) {
+        struct vnotify_instance *instance =
+            HANDOFF_OBJECT(struct vnotify_instance, link, link);
+
+        link = link->next;
+        dispatch_run(engine, worker->tally, instance);
+    }
+    return any;
+}
+
+/* One bulk vnode; the others go back for other workers to fetch. */
+static bool next_bulk(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    struct handoff_link *link, *rest;
+
+    if (worker->index == 0)
+        return false;
+    link = handoff_take(&engine->bulk);
+    if (link == NULL)
+        return false;
+    for (rest = link->next; rest != NULL;) {
+        struct handoff_link *next = rest->next;
+
+        handoff_give(&engine->bulk, rest);
+        lot_wake(&engine->lot, LOT_ANYBODY - 1);
+        rest = next;
+    }
+    serve(worker, HANDOFF_OBJECT(struct vnode, link, link));
+    return true;
+}
+
+static bool anything_to_do(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+
+    /* PK2: after lot_prepare; each of these is published before lot_wake */
+    if (ck_ring_size(&engine->ring) != 0 || !handoff_empty(&engine->deliver) ||
+        atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0) /* E4 */
+        return true;
+    if (worker->index != 0)
+        return !handoff_empty(&engine->bulk);
+    return !handoff_empty(&engine->again) ||
+           atomic_load_explicit(&engine->retry_now, /* E2 */
+                                memory_order_seq_cst) != 0 ||
+           atomic_load_explicit(&engine->hold_asked, /* E3 */
+                                memory_order_seq_cst) != 0;
+}
+
+static void rest(struct worker *worker)
+{
+    struct lot *lot = &worker->engine->lot;
+    uint64_t due = next_due_ns(worker);
+    struct timespec deadline = {
+        .tv_sec = (time_t)(due / 1000000000),
+        .tv_nsec = (long)(due % 1000000000),
+    };
+
+    lot_prepare(lot, worker->index);
+    if (anything_to_do(worker) || (due != 0 && due <= now_ns()))
+        lot_cancel(lot, worker->index);
+    else
+        lot_sleep(lot, worker->index, due == 0 ? NULL : &deadline);
+}
+
+void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    struct vnotify *engine = worker->engine;
+
+#ifdef PR_SET_TIMERSLACK
+    prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL); /* rests are short */
+#endif
+    for (;;) {
+        bool any = false;
+
+        if (worker->index == 0)
+            keep_time(worker);
+        any = next_instance(worker) || any;
+        any = next_note(worker) || any;
+        any = next_bulk(worker) || any;
+        if (any)
+            continue;
+        /* E4: pairs with the store in vnotify_destroy */
+        if (atomic_load_explicit(&engine->stop, memory_order_acquire) != 0)
+            break;
+        rest(worker);
+    }
+    return NULL;
+}

@@ -1,0 +1,258 @@
+/*
+ * kq-linux-host.c - what the port asks of the kernel about an inode
+ *
+ * inotify_add_watch on /proc/self/fd/N watches exactly the inode open there,
+ * O_PATH and unlinked ones too, and ".." behind it the directory above.
+ *
+ * A removed directory that someone has open says nothing itself.  So the
+ * directory above is watched for IN_DELETE, and the children known there are
+ * found by the name in that event.  A name is learnt from /proc/self/fd/N,
+ * after both watches are in place, and again at each IN_MOVE_SELF.  This cannot
+ * be stale when an IN_DELETE is looked at: whatever renamed the directory since
+ * has put an IN_MOVE_SELF before that IN_DELETE into the same queue, and the
+ * look that followed it found the new name, or the directory removed.
+ *
+ * IN_MASK_ADD only ever adds bits, so the order in which two threads call for
+ * one inode does not matter.  Bits that nobody needs any more stay until the
+ * last knote has gone; what they bring is not asked for and ignored.
+ */
+#include "port/kq-linux-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum {
+    PROC_PATH_MAX = 40,  /* "/proc/self/fd/2147483647/.." */
+    ORPHAN_SLOTS = 64,   /* looked at per collecting */
+    FRESH_NS = 20000000, /* at least a tick of the file system's clock */
+};
+
+static uint32_t kernel_mask(const struct kq *kq, uint32_t asked, bool is_dir)
+{
+    uint32_t mask = IN_MASK_ADD;
+    if (asked & (NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE))
+        mask |= IN_ATTRIB;
+    if (asked & NOTE_RENAME || is_dir)
+        mask |= IN_MOVE_SELF;
+    if (!is_dir && asked & (NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB))
+        mask |= IN_MODIFY;
+    if (is_dir && asked & (NOTE_WRITE | NOTE_EXTEND | NOTE_LINK))
+        mask |= IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+    if (kq->notes == KQ_NOTES_FREEBSD) {
+        mask |= asked & NOTE_OPEN ? IN_OPEN : 0;
+        mask |= asked & NOTE_CLOSE ? IN_CLOSE_NOWRITE : 0;
+        mask |= asked & NOTE_CLOSE_WRITE ? IN_CLOSE_WRITE : 0;
+        mask |= asked & NOTE_READ ? IN_ACCESS : 0;
+    }
+    /* Of no other bit inotify_add_watch would make a watch. */
+    return mask == IN_MASK_ADD ? IN_MASK_ADD | IN_DELETE_SELF : mask;
+}
+
+int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
+                   bool is_dir)
+{
+    char path[PROC_PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", host_fd);
+    int wd =
+        inotify_add_watch(kq->inotify_fd, path, kernel_mask(kq, asked, is_dir));
+    return wd < 0 ? -errno : wd;
+}
+
+bool host_wants_parent(uint32_t asked)
+{
+    return asked & (NOTE_DELETE | NOTE_LINK);
+}
+
+static uint32_t learn_name(int host_fd)
+{
+    char path[PROC_PATH_MAX], target[PATH_MAX];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", host_fd);
+    ssize_t len = readlink(path, target, sizeof(target));
+    if (len <= 0 || len == (ssize_t)sizeof(target))
+        return NAME_UNKNOWN; /* a path longer than that, for one */
+    const char *slash = memrchr(target, '/', (size_t)len);
+    if (!slash)
+        return NAME_UNKNOWN;
+    const char *name = slash + 1;
+    return node_hash_name(name, (size_t)(target + len - name));
+}
+
+/*
+ * What is done to a descriptor without the lock: when it is closed meanwhile,
+ * the number may be another file's, and what was found out is thrown away.
+ */
+struct borrowed {
+    int32_t wd;
+    int host_fd;
+    uint32_t serial;
+};
+
+/* False if the node has gone or has no knotes any more. */
+static bool borrow(struct kq *kq, int32_t wd, struct borrowed *fd)
+{
+    int32_t index = node_find(kq, wd);
+    if (index == 0 || node_at(kq, index)->knotes == KNOTE_NONE)
+        return false;
+    fd->wd = wd;
+    fd->host_fd = node_at(kq, index)->knotes;
+    fd->serial = knote_at(kq, fd->host_fd)->serial;
+    return true;
+}
+
+/* The node, if the knote that the descriptor belongs to is still there, or 0.
+ */
+static int32_t give_back(struct kq *kq, const struct borrowed *fd)
+{
+    const struct knote *knote = knote_find(kq, fd->host_fd);
+    if (!knote || knote->serial != fd->serial)
+        return 0;
+    return node_find(kq, fd->wd);
+}
+
+/* The kernel keeps descriptors apart; with fstat, TSan would call it a race. */
+static int stat_unlocked(int host_fd, struct stat *st)
+{
+    return fstatat(host_fd, "", st, AT_EMPTY_PATH);
+}
+
+/* The answers of one look at a directory, taken without the lock. */
+struct look {
+    int32_t parent_wd;
+    uint32_t name_hash;
+    bool is_removed;
+};
+
+static int look_at(const struct kq *kq, int host_fd, struct look *look)
+{
+    char path[PROC_PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/..", host_fd);
+    look->parent_wd =
+        inotify_add_watch(kq->inotify_fd, path, IN_MASK_ADD | IN_DELETE);
+    int rc = look->parent_wd < 0 ? -errno : 0;
+    look->name_hash = learn_name(host_fd);
+    look->is_removed = stat_unlocked(host_fd, &st) == 0 && st.st_nlink == 0;
+    return rc;
+}
+
+/* What the look has shown.  0 or -ENOMEM. */
+static int accept_look(struct kq *kq, int32_t index, int32_t parent,
+                       const struct look *look)
+{
+    if (look->is_removed)
+        host_tell_removed(kq, index, false);
+    else if (parent != 0 && parent != index) /* "/" is its own parent */
+        node_set_parent(kq, index, parent, look->name_hash);
+    else
+        node_clear_parent(kq, index);
+    return look->parent_wd >= 0 && parent == 0 ? -ENOMEM : 0;
+}
+
+int host_adopt(struct kq *kq, int32_t wd)
+{
+    struct borrowed fd;
+    struct look look;
+    int32_t index = 0;
+    int rc = 0;
+    while (index == 0 && borrow(kq, wd, &fd)) {
+        if (node_at(kq, node_find(kq, wd))->state & NODE_REMOVED)
+            return 0;
+        node_begin_add(kq);
+        pthread_mutex_unlock(&kq->lock);
+        rc = look_at(kq, fd.host_fd, &look);
+        pthread_mutex_lock(&kq->lock);
+
+        int32_t parent = rc == 0 ? node_take(kq, look.parent_wd) : 0;
+        index = give_back(kq, &fd);
+        if (index != 0 && accept_look(kq, index, parent, &look) != 0)
+            rc = -ENOMEM;
+        if (parent != 0)
+            node_release(kq, parent);
+        node_end_add(kq);
+    }
+    return index == 0 ? 0 : rc;
+}
+
+void host_adopt_or_owe(struct kq *kq, int32_t wd)
+{
+    int rc = host_adopt(kq, wd);
+    int32_t index = node_find(kq, wd);
+    if (index != 0 && node_at(kq, index)->knotes != KNOTE_NONE)
+        node_set_orphan(kq, node_at(kq, index), rc == -ENOSPC || rc == -ENOMEM);
+}
+
+void host_adopt_owed(struct kq *kq)
+{
+    for (int i = 0; i < ORPHAN_SLOTS && kq->norphans > 0; i++) {
+        size_t slots = kq->nnode_chunks * KQ_CHUNK;
+        kq->orphan_cursor = (kq->orphan_cursor + 1) % slots;
+        if (kq->orphan_cursor == 0)
+            continue;
+        const struct node *node = node_at(kq, (int32_t)kq->orphan_cursor);
+        if (node->wd == 0 || !(node->state & NODE_ORPHAN))
+            continue;
+        host_adopt_or_owe(kq, node->wd);
+        return; /* one per collecting: it may well fail again */
+    }
+}
+
+int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st)
+{
+    struct borrowed fd;
+    while (borrow(kq, wd, &fd)) {
+        pthread_mutex_unlock(&kq->lock);
+        int rc = stat_unlocked(fd.host_fd, st);
+        pthread_mutex_lock(&kq->lock);
+        int32_t index = give_back(kq, &fd);
+        if (index != 0)
+            return rc == 0 ? index : 0;
+    }
+    return 0;
+}
+
+static int64_t ns_of(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+uint32_t host_attr(const struct stat *st)
+{
+    uint32_t attr = st->st_mode;
+    attr = (attr ^ st->st_uid) * 0x9e3779b1u;
+    return (attr ^ st->st_gid) * 0x9e3779b1u;
+}
+
+void host_remember(struct node *node, const struct stat *st)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    node->attr = host_attr(st);
+    node->size = st->st_size;
+    node->mtime_ns = ns_of(st->st_mtim);
+    node->ctime_ns = ns_of(st->st_ctim);
+    /*
+     * File systems stamp by the tick.  A second change within the tick of the
+     * one seen here would not show, so do not take this time for a proof.
+     */
+    if (ns_of(now) - node->ctime_ns < FRESH_NS)
+        node->ctime_ns = -1;
+}
+
+void host_tell_removed(struct kq *kq, int32_t index, bool by_rename)
+{
+    struct node *node = node_at(kq, index);
+    if (node->state & NODE_REMOVED)
+        return;
+    node->state |= NODE_REMOVED;
+    uint32_t hint = NOTE_DELETE;
+    if (kq->notes == KQ_NOTES_MACOS && !by_rename)
+        hint |= NOTE_LINK;
+    knote_post(kq, node, hint);
+    node_set_orphan(kq, node, false);
+    node_clear_parent(kq, index);
+}

@@ -1,0 +1,255 @@
+/*
+ * kq-linux-internal.h - what the files of the Linux port share
+ *
+ *     caller ---- kq-linux.c, kq-linux-change.c   the API of kq.h
+ *                   kq-linux-knote.c  knotes by descriptor number, the queue
+ *                   kq-linux-node.c   kernel watches by wd, children by name
+ *     kernel <--- kq-linux-host.c   inotify_add_watch, fstat
+ *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
+ *
+ * A *knote* belongs to a descriptor number, a *node* to a kernel watch, that is
+ * to an inode.  The knotes of one inode share its node.  A directory's node
+ * also refers to the node of its parent directory, because Linux tells nothing
+ * on a directory that was removed while someone has it open: only its parent
+ * knows.
+ *
+ * OWNER:    everything below is guarded by kq->lock, except where it says
+ *           otherwise.  The lock is never held across fstat, readlink or
+ *           inotify_add_watch, which may wait for a file system; after them
+ *           all is looked up again, by wd and by descriptor number.
+ * LIFETIME: knotes and nodes live in chunks that stay until kq_destroy, so a
+ *           stale index reads a wrong object at worst, never freed memory.
+ * MEMORY:   knote 40 bytes, node 72, hash buckets 8 to 16 per node.
+ */
+#pragma once
+
+#include "port/kq.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+enum {
+    KQ_CHUNK = 256,        /* knotes or nodes that are allocated at once */
+    KQ_SPARE_NODES = 64,   /* kept for the collector, which does not allocate */
+    KQ_USERS = 16,         /* EVFILT_USER knotes; more: -ENOMEM */
+    KQ_MOVES = 16,         /* renames whose second half has not been seen */
+    KQ_CANDIDATES = 16,    /* children of one name hash, else sweep them all */
+    KQ_READ_BYTES = 65536, /* about 2,000 kernel events */
+};
+
+/* Knote ids: a descriptor number, or -2 - i for users[i]. */
+enum { KNOTE_NONE = -1 };
+
+enum { /* knote.status */
+       KNOTE_LIVE = 1,
+       KNOTE_ACTIVE = 2,
+       KNOTE_QUEUED = 4,
+       KNOTE_DISABLED = 8,
+       KNOTE_GONE_EOF = 16, /* revoked, and not told yet */
+};
+
+struct knote {
+    int32_t queue_next, queue_prev;
+    int32_t node;                 /* 0: none (user) */
+    int32_t node_next, node_prev; /* knotes of the node, last attached first */
+    uint32_t serial;              /* of this one, should the number be reused */
+    uint16_t asked;               /* kn_sfflags; NOTE_* of files fit */
+    uint16_t fflags;              /* pending */
+    uint16_t flags;               /* EV_CLEAR and friends, EV_EOF */
+    uint16_t status;
+    void *udata;
+};
+
+enum { /* node.state */
+       NODE_DIR = 1,
+       NODE_IDLE = 2,     /* no knotes, no children; on the idle list */
+       NODE_DEAD = 4,     /* the kernel watch is gone; not in the wd table */
+       NODE_REMOVED = 8,  /* a directory whose removal has been told */
+       NODE_ORPHAN = 16,  /* wants a parent; no kernel watch was to be had */
+       NODE_NAMELESS = 32 /* has, or had, a child whose name is not known */
+};
+
+struct node {
+    int32_t wd;      /* 0: free */
+    int32_t wd_next; /* chain of the wd table; of the free list */
+    int32_t knotes;
+    int32_t parent;     /* 0: none */
+    int32_t child_next; /* chain of the child table; of the idle list */
+    uint32_t name_hash; /* name in parent; NAME_UNKNOWN */
+    uint32_t nchildren; /* nodes whose parent this is */
+    uint32_t nlink;     /* as last seen; a directory's: as events say */
+    uint32_t attr;      /* mode, owner and group, mixed */
+    uint32_t state;
+    int64_t size, mtime_ns, ctime_ns; /* as last seen */
+};
+
+enum { NAME_UNKNOWN = 0 };
+
+struct move { /* IN_MOVED_FROM that waits for its IN_MOVED_TO */
+    int32_t wd;
+    uint32_t cookie;
+    bool is_dir;
+};
+
+struct user_knote {
+    struct knote knote;
+    uintptr_t ident;
+};
+
+struct kq {
+    pthread_mutex_t lock;
+    enum kq_notes notes; /* constant */
+    int inotify_fd;      /* constant */
+    int wake_fd;         /* constant; an eventfd */
+
+    /* kq-linux-knote.c */
+    struct knote **knote_chunks;
+    size_t nknote_chunks;
+    uint32_t knote_serial;
+    struct user_knote users[KQ_USERS];
+    int32_t queue_head, queue_tail;
+    uint32_t nqueued;
+    bool waiting; /* kq_wait may be asleep: an activation writes wake_fd */
+    _Atomic uint32_t queued; /* L4: nqueued, for kq_pending */
+
+    /* kq-linux-node.c */
+    struct node **node_chunks;
+    size_t nnode_chunks;
+    uint32_t nnodes, nfree;
+    int32_t free_head;
+    int32_t *wd_table, *child_table; /* heads; both of table_size */
+    uint32_t table_size;
+    uint32_t adders; /* between inotify_add_watch and node_take */
+    int32_t idle_head;
+
+    uint32_t norphans, orphan_cursor;
+
+    /* kq-linux-notes.c, kq-linux.c */
+    _Atomic bool draining;               /* L1, L2 */
+    _Atomic uint64_t overflows;          /* a counter */
+    struct move moves[KQ_MOVES];         /* collector only */
+    uint32_t nmoves;                     /* collector only */
+    bool move_is_last;                   /* collector only */
+    _Alignas(8) char buf[KQ_READ_BYTES]; /* collector only */
+};
+
+/*** kq-linux-change.c ***/
+
+/* Without the lock: 0 or -errno. */
+int change_apply(struct kq *kq, const struct kevent *change);
+
+/*** kq-linux-knote.c ***/
+
+/* NULL: no live knote of this number. */
+struct knote *knote_find(struct kq *kq, int host_fd);
+struct knote *knote_at(struct kq *kq, int32_t id);
+struct user_knote *knote_find_user(struct kq *kq, uintptr_t ident);
+
+/* A fresh, live, unattached knote; NULL without memory or number. */
+struct knote *knote_create(struct kq *kq, int host_fd);
+struct user_knote *knote_create_user(struct kq *kq, uintptr_t ident);
+void knote_attach(struct kq *kq, int host_fd, int32_t node);
+
+/* Off its queue and its node, which is released. */
+void knote_destroy(struct kq *kq, int32_t id);
+
+/* Queues it at the tail if it has something to tell and may. */
+void knote_activate(struct kq *kq, int32_t id);
+
+/* Off the queue until it is enabled again; what is pending stays. */
+void knote_disable(struct kq *kq, int32_t id);
+
+/* ORs the whole hint into every knote of the node that asked for part of it. */
+void knote_post(struct kq *kq, struct node *node, uint32_t hint);
+void knote_revoke(struct kq *kq, struct node *node);
+
+/* Hands out at most `max` queued knotes, each at most once. */
+int knote_collect(struct kq *kq, struct kevent *events, int max);
+
+/*** kq-linux-node.c ***/
+
+/* Grows the tables to have spare nodes: false without memory. */
+bool node_reserve(struct kq *kq);
+struct node *node_at(struct kq *kq, int32_t index);
+int32_t node_find(struct kq *kq, int32_t wd); /* 0: none */
+
+/* The node of wd, made if there is none.  0: no memory. */
+int32_t node_take(struct kq *kq, int32_t wd);
+
+/* To be called whenever it may have lost its last knote or child. */
+void node_release(struct kq *kq, int32_t index);
+
+/* The kernel has dropped the watch by itself. */
+void node_bury(struct kq *kq, int32_t index);
+
+void node_set_parent(struct kq *kq, int32_t child, int32_t parent,
+                     uint32_t name_hash);
+void node_clear_parent(struct kq *kq, int32_t child);
+uint32_t node_hash_name(const char *name, size_t len);
+
+/*
+ * Wds of the parent's children of this name: their number, or -1 if there are
+ * more than KQ_CANDIDATES.
+ */
+int node_children(struct kq *kq, int32_t parent, uint32_t name_hash,
+                  int32_t wds[KQ_CANDIDATES]);
+
+/* NODE_ORPHAN on or off. */
+void node_set_orphan(struct kq *kq, struct node *node, bool orphan);
+
+/*
+ * Every inotify_add_watch whose wd will be used is enclosed in these.  Between
+ * them no kernel watch is removed, so the wd that the kernel gave stays good.
+ */
+void node_begin_add(struct kq *kq);
+void node_end_add(struct kq *kq);
+
+/*** kq-linux-host.c: watching, looking at inodes ***/
+
+/*
+ * Has the kernel tell what a knote asking for `asked` needs: the wd, or -errno.
+ * Between node_begin_add and node_end_add, without the lock.
+ */
+int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
+                   bool is_dir);
+
+/* Whether the kernel must be asked about the parent as well. */
+bool host_wants_parent(uint32_t asked);
+
+/*
+ * Watches the directory above the directory of this wd and learns the name in
+ * it, anew if need be.  0 or -errno.  Drops the lock meanwhile.
+ */
+int host_adopt(struct kq *kq, int32_t wd);
+
+/* As host_adopt; what lacked room in the kernel or memory is tried again. */
+void host_adopt_or_owe(struct kq *kq, int32_t wd);
+void host_adopt_owed(struct kq *kq);
+
+/*
+ * fstat by one of the node's descriptors; drops the lock meanwhile.  The node's
+ * index, or 0 if it has no knotes any more or fstat failed.
+ */
+int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st);
+
+/* What later notes will be compared with. */
+void host_remember(struct node *node, const struct stat *st);
+uint32_t host_attr(const struct stat *st);
+
+/* NOTE_DELETE for a directory, once. */
+void host_tell_removed(struct kq *kq, int32_t index, bool by_rename);
+
+/*** kq-linux-notes.c: one kernel event -> notes ***/
+
+struct inotify_event;
+
+/* Both with the lock, which they may drop meanwhile; collector only. */
+void notes_of_event(struct kq *kq, const struct inotify_event *event);
+void notes_settle_moves(struct kq *kq);
+
+/*** kq-linux-overflow.c ***/
+
+/* The kernel's queue was full: notes for all that may have changed. */
+void notes_of_overflow(struct kq *kq);

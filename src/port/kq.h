@@ -1,0 +1,74 @@
+/*
+ * kq.h - the slice of kevent(2) that the pipeline uses
+ *
+ * On macOS and the BSDs, and with VNOTIFY_KQUEUE=system, these are thin calls
+ * to kqueue(2) (kq-system.c).  On Linux kq-linux.c carries a port over one
+ * kernel inotify descriptor per kqueue.  struct kevent, EV_*, EVFILT_* and
+ * NOTE_* come from <sys/event.h>, or from port/event.h with the same meaning.
+ *
+ * Threads:  kq_event with changes only, kq_pending and kq_close: any.
+ *           Collecting (nevents > 0) and kq_wait: one thread at a time.
+ * Progress: only kq_wait blocks.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifdef VNOTIFY_KQUEUE_SYSTEM
+#include <sys/event.h>
+#else
+#include "port/event.h"
+#endif
+
+/* What the host posts beyond the notes that every kqueue has. */
+enum kq_notes {
+    KQ_NOTES_FREEBSD, /* NOTE_OPEN, CLOSE, CLOSE_WRITE, READ; EXTEND of a
+                         directory marks a rename across directories */
+    KQ_NOTES_MACOS,
+};
+
+struct kq;
+
+/* 0 or -errno.  `notes` chooses what the Linux port models. */
+int kq_create(struct kq **kq, enum kq_notes notes);
+
+/* No other call may be running or follow. */
+void kq_destroy(struct kq *kq);
+
+/*
+ * kevent(2) with a zero timeout: applies all changes, then collects what is
+ * pending, at most `nevents`.  The number collected, 0 if none, or -errno (with
+ * nevents == 0: of the first change that failed; the later ones were not
+ * applied). Collecting takes in everything that the host had noted before the
+ * call.
+ */
+int kq_event(struct kq *kq, const struct kevent *changes, int nchanges,
+             struct kevent *events, int nevents);
+
+/* Waits until something is pending: 0, -ETIMEDOUT, -EINTR.  NULL: no limit. */
+int kq_wait(struct kq *kq, const struct timespec *timeout);
+
+/*
+ * False only if every note that the host had posted before the call has been
+ * collected.  One poll(2): no wait, no collecting.
+ */
+bool kq_pending(struct kq *kq);
+
+/* close(2), dropping the knotes of this descriptor number as BSD kernels do. */
+void kq_close(struct kq *kq, int host_fd);
+
+/* All NOTE_* bits worth asking for on a directory, on anything else. */
+uint32_t kq_notes_dir(const struct kq *kq);
+uint32_t kq_notes_file(const struct kq *kq);
+
+/*
+ * How long after a rename became visible its second note may still be on its
+ * way, in nanoseconds.  0 on Linux: the kernel posts both before it unlocks
+ * either directory, so a listing cannot be ahead of them.
+ */
+uint64_t kq_rename_skew_ns(const struct kq *kq);
+
+/* Times that the host's own queue overflowed so far. */
+uint64_t kq_overflows(const struct kq *kq);
