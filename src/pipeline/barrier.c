@@ -1,15 +1,17 @@
 /*
- * B1  The reader alone turns `phase`; items that stem from others take their
- *     phase over, so nobody else loads it but the completer, while no cycle
- *     can start (draining != 0).
+ * B1  The reader alone turns `phase`.  Who begins an item counts it in the
+ *     phase that it saw, then looks again: if the phase is still the same, the
+ *     turn to come is after the count, and its drain waits for it; if not, the
+ *     count is taken back.  Both seq_cst: store and load of two words on either
+ *     side.  Items that stem from others take their phase over.
  * B2  The reader stores `draining`, then gives up its own item of the old
  *     phase; whoever brings a count to zero then loads `draining`.  One of
  *     them is the last, and the reader's item keeps the count above zero until
- *     the store: so exactly one thread sees zero and draining together.  Both
- *     seq_cst: it is a store-load pair across two words.
+ *     the store: so somebody sees zero and draining together.  More than one
+ *     may (a count taken back, B1): the one whose compare-and-swap makes it
+ *     COMPLETING ends the cycle.  All seq_cst: store-load pairs of two words.
  * B3  An item's count goes up before the item can be seen by others, and down
- *     after its effects were released: release in done, acquire in the load
- *     that sees zero.
+ *     after its effects were released.
  * B4  `requested` goes up before the requester wakes the reader; the reader
  *     loads it before it drains.  So all notes that were posted before the
  *     request are in the drain.  `completed` is stored after the cycle's
@@ -38,13 +40,17 @@ void barrier_init(struct barrier *b, barrier_complete_fn *complete,
     b->arg = arg;
 }
 
-unsigned barrier_enter(struct barrier *b)
+unsigned barrier_join(struct barrier *b)
 {
-    /* relaxed: only this thread writes it (B1) */
-    unsigned phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
+    for (;;) {
+        unsigned phase =
+            atomic_load_explicit(&b->phase, memory_order_seq_cst); /* B1 */
 
-    barrier_add(b, phase);
-    return phase;
+        barrier_add(b, phase);
+        if (atomic_load_explicit(&b->phase, memory_order_seq_cst) == phase)
+            return phase; /* B1 */
+        barrier_done(b, phase);
+    }
 }
 
 uint64_t barrier_wanted(struct barrier *b)
@@ -91,6 +97,7 @@ static void cycle_complete(struct barrier *b, unsigned phase)
 
 void barrier_done(struct barrier *b, unsigned phase)
 {
+    uint32_t draining = 1 + phase;
     int64_t before;
 
     if (phase == BARRIER_UNCOUNTED)
@@ -98,8 +105,9 @@ void barrier_done(struct barrier *b, unsigned phase)
     before = atomic_fetch_sub_explicit(&b->in_flight[phase], 1,
                                        memory_order_seq_cst); /* B3 */
     assert(before > 0);
-    if (before == 1 && atomic_load_explicit(&b->draining, /* B2 */
-                                            memory_order_seq_cst) == 1 + phase)
+    if (before == 1 && atomic_compare_exchange_strong_explicit(
+                           &b->draining, &draining, BARRIER_COMPLETING,
+                           memory_order_seq_cst, memory_order_seq_cst)) /* B2 */
         cycle_complete(b, phase);
 }
 

@@ -8,9 +8,9 @@
  * that was noted before the cycle was asked for is in the queues, or owed (to
  * a full queue, or by a listing that failed: owing is not an item).
  *
- * Roles:    enter, flip: the reader alone, so a phase cannot turn between its
- *           choice and its count.  add: whoever holds an item of that phase, or
- *           runs the cycle's completion.  done: whoever held the item.
+ * Roles:    wanted, flip: the reader alone, inside an item of its own.  join:
+ *           any thread that begins something.  add: whoever holds an item of
+ *           that phase, or runs the cycle's completion.  done: whoever held it.
  * Progress: wait-free, but barrier_await, which sleeps.
  * Protocol: B1..B4, explained in barrier.c.
  */
@@ -28,7 +28,8 @@ typedef void barrier_kick_fn(void *arg);
 
 struct barrier {
     _Atomic uint32_t phase;        /* 0, 1: B1, written by the reader */
-    _Atomic uint32_t draining;     /* 0, or 1 + the phase that drains: B2 */
+    _Atomic uint32_t draining;     /* 0, 1 + the phase that drains, or
+                                      BARRIER_COMPLETING: B2 */
     _Atomic int64_t in_flight[2];  /* items of each phase: B3 */
     _Atomic uint64_t requested;    /* tickets asked for: B4 */
     _Atomic uint64_t completed;    /* highest ticket done: B4 */
@@ -40,13 +41,16 @@ struct barrier {
     void *arg;
 };
 
-enum { BARRIER_UNCOUNTED = 2 }; /* a phase that counts nothing */
+enum {
+    BARRIER_UNCOUNTED = 2, /* a phase that counts nothing */
+    BARRIER_COMPLETING = 3,
+};
 
 void barrier_init(struct barrier *, barrier_complete_fn *, barrier_kick_fn *,
                   void *arg);
 
-/* Reader: counts its turn as an item and returns the phase. */
-unsigned barrier_enter(struct barrier *);
+/* Begins an item and returns its phase. */
+unsigned barrier_join(struct barrier *);
 
 /* Reader, inside its turn, before it drains: the ticket to drain for, or 0. */
 uint64_t barrier_wanted(struct barrier *);

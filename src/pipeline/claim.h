@@ -18,8 +18,8 @@
  *
  * A claim may be handed to another thread (handoff.h) while it is held.
  *
- * Phases:   posts that stem from a note carry its barrier phase and pass on
- *           the item's count; see the top of claim.c.
+ * Phases:   a post carries the barrier phase of an item that the poster holds
+ *           and passes its count on; see the top of claim.c.
  * Progress: lock-free; a post retries only when the word changed.
  * Protocol: C1, C2.
  */

@@ -279,7 +279,7 @@ static void order_listing(struct joining *j)
         return;
     if (claim_post(&vnode->claim, &j->engine->barrier,
                    claim_generation(&vnode->claim), HINT_LIST,
-                   BARRIER_UNCOUNTED) == CLAIM_TAKEN)
+                   barrier_join(&j->engine->barrier)) == CLAIM_TAKEN)
         worker_defer(j->engine, vnode, 0);
 }
 

@@ -495,16 +495,16 @@ void dispatch_run(struct vnotify *engine, struct tally *tally,
 void dispatch_post(struct vnotify *engine, struct tally *tally,
                    struct vnotify_instance *instance, uint32_t bits)
 {
-    if (claim_post(&instance->claim, &engine->barrier,
-                   1 /* the only generation that is open */, bits,
-                   BARRIER_UNCOUNTED) == CLAIM_TAKEN)
+    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN, bits,
+                   barrier_join(&engine->barrier)) == CLAIM_TAKEN)
         dispatch_run(engine, tally, instance);
 }
 
 void dispatch_order(struct vnotify *engine, struct vnotify_instance *instance,
                     uint32_t bits, unsigned phase)
 {
-    if (claim_post(&instance->claim, &engine->barrier, 1, bits, phase) !=
+    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN, bits,
+                   phase) !=
         CLAIM_TAKEN)
         return;
     handoff_give(&engine->deliver, &instance->link);

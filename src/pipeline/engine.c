@@ -218,6 +218,8 @@ void vnotify_destroy(struct vnotify *engine)
 {
     await_vnodes(engine);
     stop_threads(engine, engine->worker_count, true, true);
+    /* Instances that were closed while they waited: their last reference. */
+    dispatch_look_at_holds(engine, BARRIER_UNCOUNTED);
     fini_parts(engine);
 }
 

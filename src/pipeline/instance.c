@@ -75,7 +75,7 @@ int vnotify_instance_create(struct vnotify *engine, vnotify_ready_fn *ready,
     if (instance == NULL)
         return -ENOMEM;
     instance->engine = engine;
-    claim_init(&instance->claim, 1, false);
+    claim_init(&instance->claim, INSTANCE_OPEN, false);
     atomic_init(&instance->refs, 1);
     handoff_init(&instance->inbox);
     instance->pending_end = &instance->pending;
@@ -133,8 +133,7 @@ static void seize(struct vnotify_instance *instance)
 {
     struct barrier *barrier = &instance->engine->barrier;
 
-    if (claim_post(&instance->claim, barrier,
-                   claim_generation(&instance->claim), INSTANCE_CLOSE,
+    if (claim_post(&instance->claim, barrier, INSTANCE_OPEN, INSTANCE_CLOSE,
                    BARRIER_UNCOUNTED) == CLAIM_LEFT) {
         /* I4: the holder stores it with release when it sees the bit */
         while (atomic_load_explicit(&instance->yielded,
@@ -199,7 +198,7 @@ void instance_made_room(struct vnotify_instance *instance)
         atomic_exchange_explicit(&instance->behind, 0,
                                  memory_order_seq_cst) != 0) /* I3 */
         dispatch_order(instance->engine, instance, INSTANCE_ROOM,
-                       BARRIER_UNCOUNTED);
+                       barrier_join(&instance->engine->barrier));
 }
 
 ssize_t vnotify_read(struct vnotify_instance *instance, void *buf,

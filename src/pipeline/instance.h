@@ -29,6 +29,8 @@ enum {
     INSTANCE_CLOSE = 1 << 3,  /* destroy waits for the claim */
 };
 
+enum { INSTANCE_OPEN = 1 }; /* the one generation of its claim */
+
 /* What a plan keeps alive for each source. */
 struct telling {
     struct watch *watch;

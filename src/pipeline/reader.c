@@ -73,7 +73,7 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
 
 static void turn(struct vnotify *engine, struct tally *tally)
 {
-    unsigned phase = barrier_enter(&engine->barrier);
+    unsigned phase = barrier_join(&engine->barrier);
     uint64_t ticket = barrier_wanted(&engine->barrier);
     struct kevent events[BATCH];
     int count;
@@ -95,10 +95,14 @@ void *reader_main(void *arg)
     struct vnotify *engine = arg;
     struct tally *tally = &engine->tallies[engine->worker_count + 1];
 
-    /* E4: pairs with the store in vnotify_destroy */
-    while (atomic_load_explicit(&engine->stop, memory_order_acquire) == 0) {
+    for (;;) {
         turn(engine, tally);
-        (void)kq_wait(engine->kq, NULL);
+        /* E4: pairs with the store in vnotify_destroy, which then wakes us */
+        if (atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0)
+            return NULL;
+        /* Who asked for a cycle after the turn had looked may have woken us
+           already: the turn collected that, so look again before waiting. */
+        if (barrier_wanted(&engine->barrier) == 0)
+            (void)kq_wait(engine->kq, NULL);
     }
-    return NULL;
 }

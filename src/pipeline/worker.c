@@ -173,8 +173,8 @@ static void offer_to(struct serving *s, struct watch *watch)
                                  memory_order_acq_rel); /* W3 */
     dispatch_enlist(watch);
     barrier_add(&engine->barrier, s->phase);
-    if (claim_post(&instance->claim, &engine->barrier, 1, INSTANCE_DIRTY,
-                   s->phase) == CLAIM_TAKEN) {
+    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN,
+                   INSTANCE_DIRTY, s->phase) == CLAIM_TAKEN) {
         instance->link.next = s->taken;
         s->taken = &instance->link;
     }
@@ -419,13 +419,16 @@ static void watch_holds(struct worker *worker)
     uint64_t asked = atomic_exchange_explicit(&engine->hold_asked, 0,
                                               memory_order_acquire); /* E3 */
     uint64_t skew = kq_rename_skew_ns(engine->kq);
+    unsigned phase;
 
     if (asked != 0 && worker->hold_due_ns == 0)
         worker->hold_due_ns = asked + (skew == 0 ? HOLD_NS_MAX : skew);
     if (worker->hold_due_ns == 0 || worker->hold_due_ns > now_ns())
         return;
     worker->hold_due_ns = 0;
-    dispatch_look_at_holds(engine, BARRIER_UNCOUNTED);
+    phase = barrier_join(&engine->barrier);
+    dispatch_look_at_holds(engine, phase);
+    barrier_done(&engine->barrier, phase);
 }
 
 static void keep_time(struct worker *worker)

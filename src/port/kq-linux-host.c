@@ -12,6 +12,9 @@
  * has put an IN_MOVE_SELF before that IN_DELETE into the same queue, and the
  * look that followed it found the new name, or the directory removed.
  *
+ * Not told, then: the removal of a directory whose parent may not be read, and
+ * of one that is open as the root of a bind mount, where ".." leads elsewhere.
+ *
  * IN_MASK_ADD only ever adds bits, so the order in which two threads call for
  * one inode does not matter.  Bits that nobody needs any more stay until the
  * last knote has gone; what they bring is not asked for and ignored.

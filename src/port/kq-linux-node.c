@@ -16,7 +16,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/inotify.h>
 
 static uint32_t mix(uint32_t a, uint32_t b)
@@ -55,8 +54,7 @@ int32_t node_find(struct kq *kq, int32_t wd)
 static void free_push(struct kq *kq, int32_t index)
 {
     struct node *node = node_at(kq, index);
-    memset(node, 0, sizeof(*node));
-    node->wd_next = kq->free_head;
+    *node = (struct node){.wd_next = kq->free_head, .knotes = KNOTE_NONE};
     kq->free_head = index;
     kq->nfree++;
 }

@@ -62,7 +62,10 @@ void notes_of_overflow(struct kq *kq)
             continue;
         int32_t index = host_stat(kq, wd, &st);
         if (index == 0) { /* cannot be looked at; or has no knotes */
-            knote_post(kq, node, NOTE_WRITE | NOTE_LINK | NOTE_ATTRIB);
+            index = node_find(kq, wd);
+            if (index != 0)
+                knote_post(kq, node_at(kq, index),
+                           NOTE_WRITE | NOTE_LINK | NOTE_ATTRIB);
             continue;
         }
         node = node_at(kq, index);

@@ -1,0 +1,125 @@
+/*
+ * front.c - the process that the shell started: looks as the guest would
+ */
+#include "emulator/front.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emulator/channel.h"
+#include "emulator/launch.h"
+
+/*
+ * The terminal, and the kernel on its behalf, signals the whole process group,
+ * which the guest is in: passed on, it would come twice.
+ */
+static bool guest_had_it(const struct signalfd_siginfo *info)
+{
+    if (info->ssi_signo == SIGCHLD)
+        return true; /* our own business */
+    if (info->ssi_code != SI_KERNEL)
+        return false;
+    switch (info->ssi_signo) {
+    case SIGINT:
+    case SIGQUIT:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGHUP:
+    case SIGCONT:
+    case SIGWINCH:
+        return true;
+    default:
+        return false; /* an alarm set before exec, say */
+    }
+}
+
+/* Stops as the guest was stopped, so that the shell sees it. */
+static void stop_too(int signal)
+{
+    sigset_t only;
+
+    if (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU) {
+        raise(SIGSTOP);
+        return;
+    }
+    sigemptyset(&only);
+    sigaddset(&only, signal);
+    raise(signal);
+    sigprocmask(SIG_UNBLOCK, &only, NULL); /* here we stop */
+    sigprocmask(SIG_BLOCK, &only, NULL);
+}
+
+/* The supervisor has ended, or is about to: its own status counts as well. */
+static int final_status(pid_t supervisor_pid, int guest_status)
+{
+    int status = 0;
+
+    while (waitpid(supervisor_pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (status == 0)
+        return guest_status;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == LAUNCH_FAILED)
+        return LAUNCH_FAILED; /* it has said why */
+    fprintf(stderr, "vnotify: the supervisor ended with %s %d\n",
+            WIFSIGNALED(status) ? "signal" : "status",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return LAUNCH_FAILED;
+}
+
+/* A message of the supervisor: true if the guest has ended. */
+static bool take_message(int supervisor, pid_t supervisor_pid, int *status)
+{
+    struct channel_message message;
+
+    if (channel_receive(supervisor, &message, NULL) < 0) {
+        *status = final_status(supervisor_pid, LAUNCH_FAILED);
+        return true;
+    }
+    switch (message.kind) {
+    case CHANNEL_STOPPED:
+        stop_too(message.value);
+        return false;
+    case CHANNEL_FINAL:
+        *status = final_status(supervisor_pid, message.value);
+        return true;
+    case CHANNEL_EXITED:
+        *status = message.value;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int front_run(int supervisor, pid_t supervisor_pid)
+{
+    struct signalfd_siginfo info;
+    sigset_t all;
+    int status = LAUNCH_FAILED;
+    struct pollfd from[2] = {
+        { .fd = supervisor, .events = POLLIN },
+        { .events = POLLIN },
+    };
+
+    sigfillset(&all);
+    from[1].fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    for (;;) {
+        poll(from, from[1].fd < 0 ? 1 : 2, -1);
+        if (from[0].revents &&
+            take_message(supervisor, supervisor_pid, &status))
+            break;
+        if (from[1].revents &&
+            read(from[1].fd, &info, sizeof(info)) == sizeof(info) &&
+            !guest_had_it(&info))
+            channel_send(supervisor, CHANNEL_SIGNAL, (int)info.ssi_signo, -1);
+    }
+    if (from[1].fd >= 0)
+        close(from[1].fd);
+    return status;
+}

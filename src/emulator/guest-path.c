@@ -1,0 +1,362 @@
+/*
+ * guest-path.c - a guest's path, resolved as the guest would resolve it
+ *
+ * Component by component, with O_PATH | O_NOFOLLOW, following symlinks by
+ * hand: /proc/self may come from any of them, and an absolute one starts at
+ * the guest's root, not ours.  Where nothing can come between, the kernel does
+ * the rest at once: from a directory outside procfs, in a root that is ours
+ * too, openat2(RESOLVE_NO_XDEV) goes as far as it likes and cannot get to a
+ * procfs without failing.
+ */
+#include "emulator/guest-path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "emulator/guest-rights.h"
+#include "syscall/guest.h"
+
+enum {
+    LINKS_MAX = 40, /* Linux's MAXSYMLINKS */
+    PROC_ROOT_INO = 1,
+};
+
+struct walk {
+    const struct guest_credentials *who;
+    int root;       /* the guest's */
+    int at;         /* where we are; owned unless it is root */
+    bool our_root;  /* the guest's root is ours */
+    bool follow;    /* a symlink as the last component */
+    unsigned links; /* followed so far */
+    char *rest;     /* what is still to be walked; a buffer of ours */
+};
+
+static void walk_move(struct walk *walk, int host_fd)
+{
+    if (walk->at != walk->root)
+        close(walk->at);
+    walk->at = host_fd;
+}
+
+static bool same_place(int a, int b)
+{
+    struct statx of[2];
+    const int fds[2] = { a, b };
+
+    for (int i = 0; i < 2; i++) {
+        if (statx(fds[i], "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID,
+                  &of[i]) != 0)
+            return false;
+    }
+    return of[0].stx_ino == of[1].stx_ino &&
+           of[0].stx_dev_major == of[1].stx_dev_major &&
+           of[0].stx_dev_minor == of[1].stx_dev_minor &&
+           of[0].stx_mnt_id == of[1].stx_mnt_id;
+}
+
+static bool is_procfs(int host_fd)
+{
+    struct statfs fs;
+
+    return fstatfs(host_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static bool is_procfs_root(int host_fd)
+{
+    struct stat file;
+
+    return is_procfs(host_fd) && fstat(host_fd, &file) == 0 &&
+           file.st_ino == PROC_ROOT_INO;
+}
+
+/* Whether the procfs that this is the root of counts pids as we do. */
+static bool is_our_procfs(int host_fd)
+{
+    char link[16];
+    char ours[16];
+    ssize_t got = readlinkat(host_fd, "self", link, sizeof(link) - 1);
+
+    snprintf(ours, sizeof(ours), "%d", getpid());
+    return got > 0 && strlen(ours) == (size_t)got &&
+           !memcmp(link, ours, (size_t)got);
+}
+
+/* What "self" and "thread-self" in a procfs mean for the guest. */
+static bool self_target(const struct walk *walk, const char *name, char *target,
+                        size_t size, pid_t tid)
+{
+    bool thread = !strcmp(name, "thread-self");
+    pid_t tgid = walk->who->tgid;
+
+    if ((!thread && strcmp(name, "self") != 0) || !is_procfs_root(walk->at))
+        return false;
+    if (!is_our_procfs(walk->at)) {
+        tgid = walk->who->tgid_inside;
+        tid = walk->who->tid_inside;
+    }
+    if (thread)
+        snprintf(target, size, "%d/task/%d", tgid, tid);
+    else
+        snprintf(target, size, "%d", tgid);
+    return true;
+}
+
+/* Puts a symlink's text in front of what is left. */
+static int walk_splice(struct walk *walk, const char *target, const char *left)
+{
+    size_t need = strlen(target) + strlen(left) + 2;
+    char *rest;
+
+    if (++walk->links > LINKS_MAX)
+        return -ELOOP;
+    if (!*target)
+        return -ENOENT;
+    rest = malloc(need);
+    if (!rest)
+        return -ENOMEM;
+    snprintf(rest, need, *left ? "%s/%s" : "%s",
+             target + strspn(target, "/"), left);
+    if (*target == '/')
+        walk_move(walk, walk->root);
+    free(walk->rest); /* `left` was in it */
+    walk->rest = rest;
+    return 0;
+}
+
+/*
+ * A symlink that shall be followed: by its text, or, where a procfs has one
+ * that leads to an open file rather than to a path, by the kernel.
+ */
+static int walk_link(struct walk *walk, int link_fd, const char *name,
+                     const char *left)
+{
+    char target[PATH_MAX];
+    ssize_t got;
+    int host_fd;
+
+    if (is_procfs(walk->at) && !is_procfs_root(walk->at)) {
+        host_fd = openat(walk->at, name, O_PATH | O_CLOEXEC);
+        if (host_fd < 0)
+            return -errno;
+        walk_move(walk, host_fd);
+        memmove(walk->rest, left, strlen(left) + 1);
+        return ++walk->links > LINKS_MAX ? -ELOOP : 0;
+    }
+    got = readlinkat(link_fd, "", target, sizeof(target) - 1);
+    if (got < 0)
+        return -errno;
+    target[got] = '\0';
+    return walk_splice(walk, target, left);
+}
+
+static int walk_up(struct walk *walk)
+{
+    int host_fd;
+
+    if (same_place(walk->at, walk->root))
+        return 0;
+    host_fd = openat(walk->at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (host_fd < 0)
+        return -errno;
+    walk_move(walk, host_fd);
+    return 0;
+}
+
+/* A directory must follow, and may be searched? `name` is a component. */
+static int walk_into(struct walk *walk, const char *name, const char *left,
+                     bool last, pid_t tid)
+{
+    char target[64];
+    struct stat file;
+    int host_fd;
+    int error;
+
+    if (self_target(walk, name, target, sizeof(target), tid) &&
+        (!last || walk->follow))
+        return walk_splice(walk, target, left);
+    host_fd = openat(walk->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (host_fd < 0)
+        return -errno;
+    if (fstat(host_fd, &file) != 0) {
+        error = -errno;
+        close(host_fd);
+        return error;
+    }
+    if (S_ISLNK(file.st_mode) && (!last || walk->follow)) {
+        error = walk_link(walk, host_fd, name, left);
+        close(host_fd);
+        return error;
+    }
+    walk_move(walk, host_fd);
+    memmove(walk->rest, left, strlen(left) + 1);
+    return 0;
+}
+
+static bool is_directory(int host_fd)
+{
+    struct stat file;
+
+    return fstat(host_fd, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+/* One component of walk->rest. */
+static int walk_step(struct walk *walk, pid_t tid)
+{
+    char name[NAME_MAX + 1];
+    size_t length = strcspn(walk->rest, "/");
+    const char *left = walk->rest + length;
+    bool slash = *left == '/';
+    bool last;
+
+    if (!is_directory(walk->at))
+        return -ENOTDIR;
+    if (length > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, walk->rest, length);
+    name[length] = '\0';
+    left += strspn(left, "/");
+    last = !*left && !slash;
+    if (!strcmp(name, ".") || !strcmp(name, "..")) {
+        int error = 0;
+
+        /* "." asks for search permission, like any name. */
+        if (syscall(SYS_faccessat2, walk->at, ".", F_OK, AT_EACCESS) != 0)
+            error = -errno;
+        if (error == 0 && name[1])
+            error = walk_up(walk);
+        memmove(walk->rest, left, strlen(left) + 1);
+        return error;
+    }
+    /* `link/` is the directory behind the link: keep the slash's meaning. */
+    return walk_into(walk, name, !*left && slash ? "." : left, last, tid);
+}
+
+/* All of the rest at once, if that cannot miss a procfs; -EXDEV: walk. */
+static int walk_fast(const struct walk *walk)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC | (walk->follow ? 0 : O_NOFOLLOW),
+        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+    };
+    long host_fd;
+
+    if (!walk->our_root || is_procfs(walk->at))
+        return -EXDEV;
+    host_fd = syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
+    if (host_fd >= 0)
+        return (int)host_fd;
+    return errno == EXDEV || errno == ENOSYS || errno == EAGAIN ? -EXDEV
+                                                                : -errno;
+}
+
+/* To the end of the path: walk->at is the target then. */
+static int walk_run(struct walk *walk, pid_t tid)
+{
+    while (*walk->rest) {
+        int fast = walk_fast(walk);
+        int error;
+
+        if (fast >= 0) {
+            walk_move(walk, fast);
+            return 0;
+        }
+        if (fast != -EXDEV)
+            return fast;
+        error = walk_step(walk, tid);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+static int check_target(int host_fd, unsigned how)
+{
+    if ((how & GUEST_OPEN_DIRECTORY) && !is_directory(host_fd))
+        return -ENOTDIR;
+    if (syscall(SYS_faccessat2, host_fd, "", R_OK,
+                AT_EMPTY_PATH | AT_EACCESS) != 0)
+        return -errno;
+    return 0;
+}
+
+static int walk_init(struct walk *walk, pid_t tid, const char *path)
+{
+    int ours = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int error = 0;
+
+    walk->root = guest_task_open(tid, "root");
+    if (walk->root < 0 || ours < 0) {
+        error = walk->root < 0 ? walk->root : -errno;
+        goto out;
+    }
+    walk->our_root = same_place(walk->root, ours);
+    walk->at = *path == '/' ? walk->root : guest_task_open(tid, "cwd");
+    if (walk->at < 0) {
+        error = walk->at;
+        goto out_root;
+    }
+    walk->rest = strdup(path + strspn(path, "/"));
+    if (walk->rest)
+        goto out;
+    error = -ENOMEM;
+    walk_move(walk, walk->root);
+out_root:
+    close(walk->root);
+out:
+    if (ours >= 0)
+        close(ours);
+    return error;
+}
+
+static void walk_fini(struct walk *walk)
+{
+    walk_move(walk, walk->root);
+    close(walk->root);
+    free(walk->rest);
+}
+
+int guest_path_open(pid_t tid, const char *path, unsigned how)
+{
+    struct guest_credentials who;
+    struct guest_rights rights;
+    struct walk walk = {
+        .who = &who,
+        .follow = !(how & GUEST_OPEN_NOFOLLOW),
+    };
+    int error;
+    int host_fd = -1;
+
+    if (!*path)
+        return -ENOENT;
+    error = guest_credentials_get(tid, &who);
+    if (error < 0)
+        return error;
+    error = walk_init(&walk, tid, path);
+    if (error < 0)
+        goto out_who;
+    error = guest_rights_assume(&rights, &who);
+    if (error == 0) {
+        error = walk_run(&walk, tid);
+        if (error == 0)
+            error = check_target(walk.at, how);
+        guest_rights_drop(&rights);
+    }
+    if (error == 0) {
+        host_fd = fcntl(walk.at, F_DUPFD_CLOEXEC, 0);
+        error = host_fd < 0 ? -errno : 0;
+    }
+    walk_fini(&walk);
+out_who:
+    guest_credentials_fini(&who);
+    return error < 0 ? error : host_fd;
+}

@@ -1,0 +1,240 @@
+/*
+ * guest-task.c - what /proc says about a thread of the guest
+ */
+#include "emulator/guest-task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    PROC_PATH_MAX = 64,
+    STATUS_BYTES = 8192, /* enough without Groups; that line is read apart */
+};
+
+/* A small file of /proc as a string; bytes, or -errno. */
+static int proc_read(pid_t tid, const char *name, char *text, size_t size)
+{
+    char path[PROC_PATH_MAX];
+    ssize_t got;
+    int host_fd;
+    int error;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+    host_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (host_fd < 0)
+        return -errno;
+    got = read(host_fd, text, size - 1);
+    error = got < 0 ? -errno : (int)got;
+    close(host_fd);
+    if (got >= 0)
+        text[got] = '\0';
+    return error;
+}
+
+/* The text after "\nNAME:", or NULL. */
+static const char *status_find(const char *status, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (const char *line = status; line; line = strchr(line, '\n')) {
+        if (*line == '\n')
+            line++;
+        if (!strncmp(line, name, length) && line[length] == ':')
+            return line + length + 1;
+    }
+    return NULL;
+}
+
+static uint64_t status_hex(const char *status, const char *name)
+{
+    const char *text = status_find(status, name);
+
+    return text ? strtoull(text, NULL, 16) : 0;
+}
+
+/* Field `index` of a line of numbers; the last one if index is negative. */
+static long status_number(const char *status, const char *name, int index)
+{
+    const char *text = status_find(status, name);
+    long value = 0;
+
+    for (int i = 0; text && (index < 0 || i <= index); i++) {
+        char *end;
+
+        text += strspn(text, "\t ");
+        if (*text == '\n' || !*text)
+            break;
+        value = strtol(text, &end, 10);
+        if (end == text)
+            break;
+        text = end;
+    }
+    return value;
+}
+
+static int status_groups(const char *status, struct guest_credentials *to)
+{
+    const char *text = status_find(status, "Groups");
+    int room = 0;
+
+    while (text) {
+        char *end;
+        unsigned long gid;
+
+        text += strspn(text, "\t ");
+        if (*text == '\n' || !*text)
+            break;
+        gid = strtoul(text, &end, 10);
+        if (end == text)
+            break;
+        if (to->group_count == room) {
+            gid_t *more;
+
+            room = room ? room * 2 : 32;
+            more = realloc(to->groups, (size_t)room * sizeof(*more));
+            if (!more)
+                return -ENOMEM;
+            to->groups = more;
+        }
+        to->groups[to->group_count++] = (gid_t)gid;
+        text = end;
+    }
+    return 0;
+}
+
+static bool same_user_namespace(pid_t tid)
+{
+    char path[PROC_PATH_MAX];
+    struct stat ours;
+    struct stat theirs;
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", tid);
+    return stat("/proc/self/ns/user", &ours) == 0 &&
+           stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
+           ours.st_dev == theirs.st_dev;
+}
+
+static void status_parse(pid_t tid, const char *status,
+                         struct guest_credentials *to)
+{
+    to->tgid = (pid_t)status_number(status, "Tgid", 0);
+    to->tgid_inside = (pid_t)status_number(status, "NStgid", -1);
+    to->tid_inside = (pid_t)status_number(status, "NSpid", -1);
+    to->fsuid = (uid_t)status_number(status, "Uid", 3);
+    to->fsgid = (gid_t)status_number(status, "Gid", 3);
+    to->cap_effective = status_hex(status, "CapEff");
+    /* Capabilities of another user namespace say nothing about our files. */
+    if (to->cap_effective && !same_user_namespace(tid))
+        to->cap_effective = 0;
+}
+
+int guest_credentials_get(pid_t tid, struct guest_credentials *to)
+{
+    size_t size = STATUS_BYTES;
+    char *status = malloc(size);
+    int got;
+
+    *to = (struct guest_credentials){ 0 };
+    while (status) {
+        char *more;
+
+        got = proc_read(tid, "status", status, size);
+        if (got < 0 || (size_t)got < size - 1)
+            break;
+        size *= 2; /* a great many groups */
+        more = realloc(status, size);
+        if (!more)
+            free(status);
+        status = more;
+    }
+    if (!status)
+        return -ENOMEM;
+    if (got >= 0) {
+        status_parse(tid, status, to);
+        got = status_groups(status, to);
+    }
+    free(status);
+    if (got < 0)
+        guest_credentials_fini(to);
+    return got < 0 ? got : 0;
+}
+
+void guest_credentials_fini(struct guest_credentials *credentials)
+{
+    free(credentials->groups);
+    credentials->groups = NULL;
+}
+
+bool guest_task_fd_in_use(pid_t tid, int guest_fd)
+{
+    char path[PROC_PATH_MAX];
+    struct stat link;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
+    return lstat(path, &link) == 0 || errno != ENOENT;
+}
+
+int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
+{
+    char path[PROC_PATH_MAX];
+    struct stat link;
+
+    if (guest_fd < 0)
+        return -EBADF;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
+    /* The link's mode has r for read and w for write: O_PATH has neither. */
+    if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
+        return -EBADF;
+    return stat(path, to) == 0 ? 0 : -EBADF;
+}
+
+bool guest_task_fd_blocks(pid_t tid, int guest_fd)
+{
+    char name[PROC_PATH_MAX];
+    char text[512];
+    const char *flags;
+
+    snprintf(name, sizeof(name), "fdinfo/%d", guest_fd);
+    if (proc_read(tid, name, text, sizeof(text)) < 0)
+        return false;
+    flags = status_find(text, "flags");
+    return flags && !(strtoul(flags, NULL, 8) & O_NONBLOCK);
+}
+
+int guest_task_open(pid_t tid, const char *link)
+{
+    char path[PROC_PATH_MAX];
+    int host_fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", tid, link);
+    host_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return host_fd < 0 ? -errno : host_fd;
+}
+
+bool guest_task_signalled(pid_t tid)
+{
+    char status[STATUS_BYTES];
+    uint64_t pending;
+
+    if (proc_read(tid, "status", status, sizeof(status)) < 0)
+        return true; /* gone: whoever asked will find that out */
+    pending = status_hex(status, "SigPnd") | status_hex(status, "ShdPnd");
+    return pending & ~status_hex(status, "SigBlk") &
+           status_hex(status, "SigCgt");
+}
+
+char guest_task_state(pid_t pid)
+{
+    char text[512];
+    const char *after;
+
+    if (proc_read(pid, "stat", text, sizeof(text)) < 0)
+        return 0;
+    after = strrchr(text, ')'); /* the name before it may hold anything */
+    return after && after[1] == ' ' ? after[2] : 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * guest-task.h - what /proc says about a thread of the guest
+ *
+ * A notification names a thread (tid), and a thread may have its own
+ * descriptor table, working directory and credentials: /proc/TID has them.
+ * Whatever is read here is believed only once the notification has been found
+ * to be still valid, since a tid may be another task by then.
+ *
+ * Threads: any.
+ * Errors:  negative errno.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum {
+    GUEST_GROUPS_MAX = 65536, /* NGROUPS_MAX */
+};
+
+/* Credentials for opening files, as /proc/TID/status shows them to us. */
+struct guest_credentials {
+    pid_t tgid;
+    pid_t tgid_inside; /* in the innermost pid namespace of the guest */
+    pid_t tid_inside;
+    uid_t fsuid;
+    gid_t fsgid;
+    uint64_t cap_effective; /* 0 if its user namespace is not ours */
+    int group_count;
+    gid_t *groups; /* guest_credentials_fini frees them */
+};
+
+int guest_credentials_get(pid_t tid, struct guest_credentials *);
+void guest_credentials_fini(struct guest_credentials *);
+
+bool guest_task_fd_in_use(pid_t tid, int guest_fd);
+
+/*
+ * The inode behind a descriptor: 0, or -EBADF if there is none or it was
+ * opened with O_PATH.
+ */
+int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *);
+
+/* Whether a read of it that finds nothing shall wait (no O_NONBLOCK). */
+bool guest_task_fd_blocks(pid_t tid, int guest_fd);
+
+/* An O_PATH descriptor of /proc/TID/`link` ("cwd", "root"). */
+int guest_task_open(pid_t tid, const char *link);
+
+/* Whether a signal waits that the thread would run a handler for. */
+bool guest_task_signalled(pid_t tid);
+
+/* The state letter of /proc/PID/stat; 0 if there is no such process. */
+char guest_task_state(pid_t pid);

@@ -1,0 +1,141 @@
+/*
+ * outlet-read.c - reads of an outlet that the filter trapped
+ */
+#include "emulator/outlet-read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "emulator/answer.h"
+#include "emulator/guest-mem.h"
+#include "emulator/guest-task.h"
+#include "emulator/outlets.h"
+#include "syscall/linux-errno.h"
+
+/*
+ * The kernel's own "interrupted; restart as the handler's flags say", which a
+ * supervisor may answer too: a signal that found its thread in a parked read
+ * ends the read exactly as it would have natively.
+ */
+enum {
+    LINUX_ERESTARTSYS = 512,
+};
+
+/* The guest of read.h, as far as a read needs one. */
+struct reading_guest {
+    struct guest guest;
+    pid_t tid;
+};
+
+static int reading_copy_out(struct guest *guest, uint64_t guest_addr,
+                            const void *from, size_t bytes)
+{
+    return guest_mem_write(((struct reading_guest *)guest)->tid, guest_addr,
+                           from, bytes);
+}
+
+static const struct guest_ops reading_ops = {
+    .copy_out = reading_copy_out,
+};
+
+int64_t outlet_fionread(struct outlet *outlet, pid_t tid, uint64_t guest_addr)
+{
+    struct reading_guest guest = { { &reading_ops }, tid };
+    struct outlet_source source;
+
+    outlet_source_init(&source, outlet);
+    return inotify_fionread(&guest.guest, &source.source, guest_addr);
+}
+
+/* Tries once; false if there is nothing to read. */
+static bool call_try(struct outlet *outlet, struct read_call *call)
+{
+    struct reading_guest guest = { { &reading_ops }, call->tid };
+    struct outlet_source source;
+    int64_t result;
+
+    if (!answer_wanted(call->listener, call->id))
+        return true; /* take nothing for a guest that is gone */
+    outlet_source_init(&source, outlet);
+    if (call->vectored)
+        result = inotify_readv(&guest.guest, &source.source, call->iov,
+                               call->count);
+    else
+        result = inotify_read(&guest.guest, &source.source,
+                              call->iov[0].guest_addr, call->iov[0].bytes);
+    if (result != -LINUX_EAGAIN &&
+        !answer_result(call->listener, call->id, result) && result > 0)
+        outlet_source_undo(&source);
+    outlet_source_fini(&source);
+    return result != -LINUX_EAGAIN;
+}
+
+static bool takes_any_event(const struct read_call *call)
+{
+    uint64_t room = 0;
+
+    for (size_t i = 0; i < call->count; i++)
+        room += call->iov[i].bytes;
+    return room >= GUEST_EVENT_MAX;
+}
+
+static void call_park(struct outlet *outlet, struct read_call *call)
+{
+    struct read_call **at = &outlet->parked;
+
+    while (*at)
+        at = &(*at)->next;
+    call->next = NULL;
+    *at = call;
+    if (!outlet->attended)
+        outlets_attend(outlet->all, &outlet->attended);
+}
+
+void read_call_serve(struct outlet *outlet, struct read_call *call)
+{
+    if (call_try(outlet, call)) {
+        free(call);
+    } else if (takes_any_event(call)) {
+        /* No packet can be cut; waits, or says EAGAIN, as the flags ask. */
+        answer_continue(call->listener, call->id);
+        free(call);
+    } else if (!guest_task_fd_blocks(call->tid, call->guest_fd)) {
+        answer_result(call->listener, call->id, -LINUX_EAGAIN);
+        free(call);
+    } else {
+        call_park(outlet, call);
+    }
+}
+
+void read_calls_serve(struct outlet *outlet)
+{
+    struct read_call **at = &outlet->parked;
+
+    while (*at) {
+        struct read_call *call = *at;
+
+        if (!call_try(outlet, call)) {
+            if (!guest_task_signalled(call->tid)) {
+                at = &call->next;
+                continue;
+            }
+            answer_result(call->listener, call->id, -LINUX_ERESTARTSYS);
+        }
+        *at = call->next;
+        free(call);
+    }
+    if (!outlet->parked)
+        outlets_attended(outlet->all, &outlet->attended);
+}
+
+void read_calls_drop(struct outlet *outlet)
+{
+    while (outlet->parked) {
+        struct read_call *call = outlet->parked;
+
+        outlet->parked = call->next;
+        answer_result(call->listener, call->id, -LINUX_EBADF);
+        free(call);
+    }
+    outlets_attended(outlet->all, &outlet->attended);
+}

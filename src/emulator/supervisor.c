@@ -1,0 +1,326 @@
+/*
+ * supervisor.c - the process that serves the guest, and what it leaves behind
+ *
+ *     start     fork the guest; then the engine and its threads; then GO
+ *     serve     until the main guest ends: tell the front, print the table
+ *     linger    until no task has the filter (the listener hangs up)
+ *
+ * The guest is forked before there are threads, limits or descriptors of ours
+ * that it could inherit.
+ */
+#include "emulator/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emulator/calls.h"
+#include "emulator/channel.h"
+#include "emulator/filter.h"
+#include "emulator/guest-rights.h"
+#include "emulator/guest-task.h"
+#include "emulator/launch.h"
+#include "emulator/notify.h"
+#include "emulator/repeats.h"
+#include "emulator/service.h"
+
+struct supervisor {
+    struct service service;
+    struct notify *notify;
+    struct filter filter;
+    const struct options *options;
+    struct vnotify_config config;
+    int front; /* -1: gone */
+    int guest_channel;
+    int child_fd; /* signalfd: SIGCHLD */
+    pid_t guest;  /* 0: it has ended */
+};
+
+static int complain(const char *what, int error)
+{
+    fprintf(stderr, "vnotify: %s: %s\n", what, strerror(-error));
+    return LAUNCH_FAILED;
+}
+
+/* Before the guest is forked */
+
+static int prepare(struct supervisor *self)
+{
+    const char *trace = self->options->trace_path;
+    struct rlimit limit;
+    int error;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    window_init(&self->service.window, limit.rlim_cur);
+    error = filter_build(&self->filter, &self->service.window,
+                         self->options->strict);
+    if (error < 0)
+        return complain("cannot build the seccomp filter (libseccomp)",
+                        error);
+    self->config = self->options->config;
+    if (trace) {
+        self->config.trace_fd = open(
+            trace, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+        if (self->config.trace_fd < 0)
+            return complain(trace, -errno);
+    }
+    return 0;
+}
+
+/* After it: what only the supervisor has */
+
+/*
+ * Where Yama lets only ancestors look into a process, daemons must stay our
+ * descendants.  Elsewhere they become init's, as without us.
+ */
+static void adopt_orphans_if_needed(void)
+{
+    char scope = '0';
+    int host_fd = open("/proc/sys/kernel/yama/ptrace_scope",
+                       O_RDONLY | O_CLOEXEC);
+
+    if (host_fd < 0)
+        return;
+    if (read(host_fd, &scope, 1) == 1 && scope != '0' && geteuid() != 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    close(host_fd);
+}
+
+static void stdio_to_null(int first, int last)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        return;
+    for (int host_fd = first; host_fd <= last; host_fd++)
+        dup2(null, host_fd);
+    if (null > STDERR_FILENO)
+        close(null);
+}
+
+static void become_supervisor(void)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction dflt = { .sa_handler = SIG_DFL };
+    struct rlimit limit;
+
+    setsid(); /* the terminal's signals are the guest's */
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGCHLD, &dflt, NULL); /* a parent may have had it ignored */
+    stdio_to_null(STDIN_FILENO, STDOUT_FILENO);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    adopt_orphans_if_needed();
+}
+
+static int start_engine(struct supervisor *self)
+{
+    struct service *service = &self->service;
+    sigset_t child;
+    int error = vnotify_create(&service->engine, &self->config);
+
+    if (error < 0)
+        return complain("cannot start the engine", error);
+    error = outlets_create(service->engine, self->options->strict,
+                           &service->outlets);
+    if (error < 0)
+        return complain("cannot start the outlets", error);
+    service->repeats = repeats_create();
+    if (!service->repeats)
+        return complain("cannot start", -ENOMEM);
+    error = guest_rights_init();
+    if (error < 0)
+        return complain("/proc/self/status (is /proc mounted?)", error);
+    calls_init();
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    self->child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self->child_fd < 0)
+        return complain("signalfd", -errno);
+    return 0;
+}
+
+/* Lets the guest go on and gets the listener; it says itself what it lacks. */
+static int start_guest(struct supervisor *self)
+{
+    struct channel_message message;
+    int error = channel_send(self->guest_channel, CHANNEL_GO, 0, -1);
+
+    if (error == 0)
+        error = channel_receive(self->guest_channel, &message,
+                                &self->service.listener);
+    close(self->guest_channel);
+    self->guest_channel = -1;
+    if (error < 0 || self->service.listener < 0)
+        return LAUNCH_FAILED;
+    error = notify_start(&self->service, &self->notify);
+    return error < 0 ? complain("cannot start the handlers", error) : 0;
+}
+
+static void print_stats(const struct supervisor *self)
+{
+    struct vnotify_stats stats;
+
+    if (!self->options->stats)
+        return;
+    vnotify_stats(self->service.engine, &stats);
+    vnotify_stats_print(&stats, stderr);
+    fflush(stderr);
+}
+
+/* The end */
+
+static void finish(struct supervisor *self, bool stats)
+{
+    struct service *service = &self->service;
+
+    if (self->notify)
+        notify_stop(self->notify);
+    self->notify = NULL;
+    if (service->outlets)
+        outlets_destroy(service->outlets);
+    if (stats)
+        print_stats(self);
+    if (service->engine)
+        vnotify_destroy(service->engine);
+    repeats_destroy(service->repeats);
+    guest_rights_fini();
+    if (self->config.trace_fd > 0)
+        close(self->config.trace_fd);
+    close(self->child_fd);
+    close(service->listener);
+}
+
+/* A hung-up listener: no task has the filter. */
+static bool nobody_left(const struct supervisor *self)
+{
+    struct pollfd listener = { .fd = self->service.listener };
+
+    return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP);
+}
+
+/* The main guest ended: the front may go, daemons are served on. */
+static void guest_ended(struct supervisor *self, int status)
+{
+    int value = WIFSIGNALED(status) ? LAUNCH_SIGNAL + WTERMSIG(status)
+                                    : WEXITSTATUS(status);
+
+    self->guest = 0;
+    if (nobody_left(self)) {
+        finish(self, true);
+        channel_send(self->front, CHANNEL_FINAL, value, -1);
+        return;
+    }
+    print_stats(self);
+    /* Whoever waits for the end of the guest's output must not wait for us. */
+    stdio_to_null(STDERR_FILENO, STDERR_FILENO);
+    channel_send(self->front, CHANNEL_EXITED, value, -1);
+}
+
+static void reap(struct supervisor *self)
+{
+    struct signalfd_siginfo info;
+    int status;
+    pid_t pid;
+
+    while (read(self->child_fd, &info, sizeof(info)) > 0)
+        ;
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+        if (pid != self->guest)
+            continue;
+        if (WIFSTOPPED(status)) {
+            channel_send(self->front, CHANNEL_STOPPED, WSTOPSIG(status), -1);
+            continue;
+        }
+        guest_ended(self, status);
+        return;
+    }
+}
+
+static void pass_signal(struct supervisor *self)
+{
+    struct channel_message message;
+
+    if (channel_receive(self->front, &message, NULL) < 0) {
+        self->front = -1; /* killed; the guest lives on */
+        return;
+    }
+    /* The shell continues the whole group: the guest runs already, then. */
+    if (message.value == SIGCONT && guest_task_state(self->guest) != 'T')
+        return;
+    if (self->guest) /* not reaped, so the pid is still its own */
+        kill(self->guest, message.value);
+}
+
+/* Until nobody is left and the main guest has been reaped. */
+static void serve_all(struct supervisor *self)
+{
+    bool hung_up = false;
+
+    while (self->guest || !hung_up) {
+        struct pollfd from[] = {
+            { .fd = self->child_fd, .events = POLLIN },
+            { .fd = self->guest ? self->front : -1, .events = POLLIN },
+            { .fd = hung_up ? -1 : self->service.listener },
+        };
+
+        poll(from, sizeof(from) / sizeof(from[0]), -1);
+        if (from[2].revents & POLLHUP)
+            hung_up = true;
+        if (from[0].revents) {
+            bool had_guest = self->guest;
+
+            reap(self);
+            if (had_guest && !self->guest && !self->notify)
+                return; /* finished with it */
+        }
+        if (self->guest && from[1].revents)
+            pass_signal(self);
+    }
+    finish(self, false);
+}
+
+int supervisor_run(const struct options *options,
+                   const struct foreign_plan *plan,
+                   const sigset_t *guest_signal_mask, int front)
+{
+    struct supervisor self = {
+        .service = { .listener = -1, .strict = options->strict },
+        .options = options,
+        .front = front,
+        .child_fd = -1,
+    };
+    struct launch_guest guest = {
+        .plan = plan,
+        .name = options->operands[0],
+        .filter = &self.filter,
+        .signal_mask = guest_signal_mask,
+    };
+    int status = prepare(&self);
+
+    if (status != 0)
+        return status;
+    self.guest = launch_guest(&guest, &self.guest_channel);
+    if (self.guest < 0)
+        return complain("cannot start the guest", self.guest);
+    filter_fini(&self.filter);
+    become_supervisor();
+    status = start_engine(&self);
+    if (status == 0)
+        status = start_guest(&self);
+    if (status != 0)
+        return status;
+    serve_all(&self);
+    return 0;
+}

@@ -1,0 +1,253 @@
+/*
+ * A blocking read sleeps until there is an event, and a signal interrupts it
+ * as its handler asked; both for long reads and for short ones.
+ */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SHORT_READ 42
+#define LONG_READ 65536
+
+static volatile sig_atomic_t signals;
+
+/* A thread that makes one read. */
+struct reader {
+    pthread_t thread;
+    int inotify_fd, error;
+    size_t size;
+    ssize_t got;
+    _Atomic pid_t id;
+    _Atomic bool done;
+    char bytes[LONG_READ];
+};
+
+static void *reader_run(void *argument)
+{
+    struct reader *reader = argument;
+    reader->id = (pid_t)syscall(SYS_gettid);
+    reader->got = read(reader->inotify_fd, reader->bytes, reader->size);
+    reader->error = errno;
+    reader->done = true;
+    return NULL;
+}
+
+static void reader_start(struct reader *reader, int inotify_fd, size_t size)
+{
+    reader->inotify_fd = inotify_fd;
+    reader->size = size;
+    reader->id = 0;
+    reader->done = false;
+    CHECK(pthread_create(&reader->thread, NULL, reader_run, reader) == 0,
+          "pthread_create");
+    while (reader->id == 0)
+        usleep(200);
+    guest_await_asleep(reader->id);
+    CHECK(!reader->done, "expected read(%zu) to wait, seen %zd (%s)", size,
+          reader->got, strerror(reader->error));
+}
+
+/* Joins; what was read must be this one file's IN_CREATE. */
+static void reader_expect(struct reader *reader, const char *name)
+{
+    struct guest_event event = { 0 };
+    CHECK(pthread_join(reader->thread, NULL) == 0, "pthread_join");
+    CHECK(reader->got == 32, "expected one event of 32 bytes, seen %zd (%s)",
+          reader->got, strerror(reader->error));
+    guest_parse(reader->bytes, 32, &event, 1);
+    CHECK(event.mask == IN_CREATE && strcmp(event.name, name) == 0,
+          "expected IN_CREATE %s, seen 0x%x %s", name, event.mask, event.name);
+}
+
+static int open_blocking(void)
+{
+    int inotify_fd = inotify_init1(IN_CLOEXEC);
+    CHECK(inotify_fd >= 0, "inotify_init1: %s", strerror(errno));
+    guest_mkdir("d");
+    CHECK(inotify_add_watch(inotify_fd, "d", IN_CREATE) == 1, "add_watch: %s",
+          strerror(errno));
+    return inotify_fd;
+}
+
+static void finish(int inotify_fd)
+{
+    struct guest_queue q;
+    CHECK(fcntl(inotify_fd, F_SETFL, O_NONBLOCK) == 0, "F_SETFL");
+    guest_adopt(&q, inotify_fd);
+    guest_close(&q);
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static void handle_signal(int flags)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
+    signals = 0;
+}
+
+static void event_wakes_it(void)
+{
+    static const size_t sizes[] = { SHORT_READ, LONG_READ };
+    static struct reader reader;
+    int inotify_fd = open_blocking();
+    for (size_t i = 0; i < GUEST_COUNT(sizes); i++) {
+        reader_start(&reader, inotify_fd, sizes[i]);
+        guest_touch(i == 0 ? "d/first" : "d/second");
+        reader_expect(&reader, i == 0 ? "first" : "second");
+    }
+    finish(inotify_fd);
+}
+
+static void interrupt(size_t size)
+{
+    static struct reader reader;
+    int inotify_fd = open_blocking();
+    handle_signal(0);
+    reader_start(&reader, inotify_fd, size);
+    int64_t end_ms = guest_now_ms() + GUEST_DEADLINE_MS;
+    while (!reader.done) {
+        CHECK(guest_now_ms() < end_ms, "expected a signal to end the read");
+        pthread_kill(reader.thread, SIGUSR1);
+        usleep(20000);
+    }
+    pthread_join(reader.thread, NULL);
+    CHECK(signals > 0, "expected the handler to run");
+    CHECK(reader.got == -1 && reader.error == EINTR,
+          "expected EINTR, seen %zd (%s)", reader.got, strerror(reader.error));
+    finish(inotify_fd);
+}
+
+static void signal_interrupts_a_long_read(void)
+{
+    interrupt(LONG_READ);
+}
+
+static void signal_interrupts_a_short_read(void)
+{
+    interrupt(SHORT_READ);
+}
+
+static void restart(size_t size)
+{
+    static struct reader reader;
+    int inotify_fd = open_blocking();
+    handle_signal(SA_RESTART);
+    reader_start(&reader, inotify_fd, size);
+    for (int sent = 1; sent <= 5; sent++) {
+        int64_t end_ms = guest_now_ms() + GUEST_DEADLINE_MS;
+        pthread_kill(reader.thread, SIGUSR1);
+        while (signals < sent) {
+            CHECK(guest_now_ms() < end_ms, "expected the handler to run");
+            usleep(200);
+        }
+        guest_await_asleep(reader.id);
+        CHECK(!reader.done, "expected the read to go on, seen %zd (%s)",
+              reader.got, strerror(reader.error));
+    }
+    guest_touch("d/file");
+    reader_expect(&reader, "file");
+    finish(inotify_fd);
+}
+
+static void sa_restart_hides_the_signal_from_a_long_read(void)
+{
+    restart(LONG_READ);
+}
+
+static void sa_restart_hides_the_signal_from_a_short_read(void)
+{
+    restart(SHORT_READ);
+}
+
+static void short_buffer_waits_before_it_is_refused(void)
+{
+    static struct reader reader;
+    int inotify_fd = open_blocking();
+    reader_start(&reader, inotify_fd, 8);
+    guest_touch("d/file");
+    pthread_join(reader.thread, NULL);
+    CHECK(reader.got == -1 && reader.error == EINVAL,
+          "expected EINVAL, seen %zd (%s)", reader.got,
+          strerror(reader.error));
+    CHECK(read(inotify_fd, reader.bytes, SHORT_READ) == 32,
+          "expected the event to have stayed: %s", strerror(errno));
+    finish(inotify_fd);
+}
+
+static void o_nonblock_can_come_and_go(void)
+{
+    static struct reader reader;
+    static const size_t sizes[] = { SHORT_READ, LONG_READ };
+    int inotify_fd = open_blocking();
+    int flags = fcntl(inotify_fd, F_GETFL);
+    for (size_t i = 0; i < GUEST_COUNT(sizes); i++) {
+        CHECK(fcntl(inotify_fd, F_SETFL, flags | O_NONBLOCK) == 0, "F_SETFL");
+        CHECK_FAILS(read(inotify_fd, reader.bytes, sizes[i]), EAGAIN);
+        CHECK(fcntl(inotify_fd, F_SETFL, flags) == 0, "F_SETFL");
+        reader_start(&reader, inotify_fd, sizes[i]);
+        guest_touch(i == 0 ? "d/first" : "d/second");
+        reader_expect(&reader, i == 0 ? "first" : "second");
+    }
+    finish(inotify_fd);
+}
+
+static void one_event_wakes_one_reader(void)
+{
+    static struct reader readers[2];
+    int inotify_fd = open_blocking();
+    reader_start(&readers[0], inotify_fd, LONG_READ);
+    reader_start(&readers[1], inotify_fd, LONG_READ);
+    guest_touch("d/first");
+    int64_t end_ms = guest_now_ms() + GUEST_DEADLINE_MS;
+    while (!readers[0].done && !readers[1].done) {
+        CHECK(guest_now_ms() < end_ms, "expected one reader to wake");
+        usleep(200);
+    }
+    int first = readers[0].done ? 0 : 1;
+    guest_await_asleep(readers[1 - first].id);
+    CHECK(!readers[1 - first].done, "expected the other reader to sleep on");
+    reader_expect(&readers[first], "first");
+    guest_touch("d/second");
+    reader_expect(&readers[1 - first], "second");
+    finish(inotify_fd);
+}
+
+static void closing_does_not_wake_a_reader(void)
+{
+    static struct reader reader;
+    int inotify_fd = open_blocking();
+    reader_start(&reader, inotify_fd, LONG_READ);
+    CHECK(close(inotify_fd) == 0, "close");
+    guest_await_asleep(reader.id);
+    CHECK(!reader.done, "expected the read to sleep on, seen %zd (%s)",
+          reader.got, strerror(reader.error));
+    guest_touch("d/file");
+    reader_expect(&reader, "file");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct guest_case cases[] = {
+        GUEST_CASE(event_wakes_it),
+        GUEST_CASE(signal_interrupts_a_long_read),
+        GUEST_CASE(signal_interrupts_a_short_read),
+        GUEST_CASE(sa_restart_hides_the_signal_from_a_long_read),
+        GUEST_CASE(sa_restart_hides_the_signal_from_a_short_read),
+        GUEST_CASE(short_buffer_waits_before_it_is_refused),
+        GUEST_CASE(o_nonblock_can_come_and_go),
+        GUEST_CASE(one_event_wakes_one_reader),
+        GUEST_CASE(closing_does_not_wake_a_reader),
+    };
+    return guest_main(argc, argv, cases, GUEST_COUNT(cases));
+}
