@@ -9,6 +9,7 @@
 #include "emulator/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -42,7 +43,15 @@ static int add_rule(scmp_filter_ctx ctx, int number, enum call_kind kind,
         count = strict ? 1 : 2;
         break;
     case CALL_READV:
+    case CALL_DUP:
         count = 1;
+        break;
+    case CALL_FCNTL:
+        args[1] = SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_DUPFD);
+        if (seccomp_rule_add_array(ctx, SCMP_ACT_NOTIFY, number, 2, args) < 0)
+            return -EINVAL;
+        args[1] = SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_DUPFD_CLOEXEC);
+        count = 2;
         break;
     case CALL_IOCTL:
         args[1] = SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, FIONREAD);
@@ -91,8 +100,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct window *window,
             continue; /* this libseccomp does not know it yet */
         if (kind >= CALL_IOCTL && !strict)
             continue;
-        if ((kind == CALL_READ || kind == CALL_READV || kind == CALL_IOCTL) &&
-            !window->size)
+        if (kind >= CALL_READ && kind <= CALL_IOCTL && !window->size)
             continue;
         error = kind == CALL_POLL_MS
                     ? add_poll_rule(ctx, number, name)

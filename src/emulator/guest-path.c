@@ -13,29 +13,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "emulator/guest-rights.h"
+#include "emulator/procfs.h"
 #include "syscall/guest.h"
 
 enum {
     LINKS_MAX = 40, /* Linux's MAXSYMLINKS */
-    PROC_ROOT_INO = 1,
 };
 
 struct walk {
     const struct guest_credentials *who;
+    struct guest_rights rights;
     int root;       /* the guest's */
     int at;         /* where we are; owned unless it is root */
     bool our_root;  /* the guest's root is ours */
+    bool own_proc;  /* in the procfs directory of the guest itself */
     bool follow;    /* a symlink as the last component */
     unsigned links; /* followed so far */
     char *rest;     /* what is still to be walked; a buffer of ours */
@@ -46,6 +46,7 @@ static void walk_move(struct walk *walk, int host_fd)
     if (walk->at != walk->root)
         close(walk->at);
     walk->at = host_fd;
+    walk->own_proc = false;
 }
 
 static bool same_place(int a, int b)
@@ -64,51 +65,47 @@ static bool same_place(int a, int b)
            of[0].stx_mnt_id == of[1].stx_mnt_id;
 }
 
-static bool is_procfs(int host_fd)
-{
-    struct statfs fs;
-
-    return fstatfs(host_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
-}
-
-static bool is_procfs_root(int host_fd)
-{
-    struct stat file;
-
-    return is_procfs(host_fd) && fstat(host_fd, &file) == 0 &&
-           file.st_ino == PROC_ROOT_INO;
-}
-
-/* Whether the procfs that this is the root of counts pids as we do. */
-static bool is_our_procfs(int host_fd)
-{
-    char link[16];
-    char ours[16];
-    ssize_t got = readlinkat(host_fd, "self", link, sizeof(link) - 1);
-
-    snprintf(ours, sizeof(ours), "%d", getpid());
-    return got > 0 && strlen(ours) == (size_t)got &&
-           !memcmp(link, ours, (size_t)got);
-}
-
 /* What "self" and "thread-self" in a procfs mean for the guest. */
 static bool self_target(const struct walk *walk, const char *name, char *target,
-                        size_t size, pid_t tid)
+                        size_t size)
 {
     bool thread = !strcmp(name, "thread-self");
-    pid_t tgid = walk->who->tgid;
 
-    if ((!thread && strcmp(name, "self") != 0) || !is_procfs_root(walk->at))
+    if ((!thread && strcmp(name, "self") != 0) || !procfs_is_root(walk->at))
         return false;
-    if (!is_our_procfs(walk->at)) {
-        tgid = walk->who->tgid_inside;
-        tid = walk->who->tid_inside;
-    }
-    if (thread)
-        snprintf(target, size, "%d/task/%d", tgid, tid);
-    else
-        snprintf(target, size, "%d", tgid);
+    procfs_own_name(walk->at, walk->who, thread, target, size);
     return true;
+}
+
+static bool is_own_directory(const struct walk *walk, const char *name)
+{
+    char own[PROCFS_NAME_MAX];
+
+    if (*name < '0' || *name > '9' || !procfs_is_root(walk->at))
+        return false;
+    procfs_own_name(walk->at, walk->who, false, own, sizeof(own));
+    return !strcmp(name, own);
+}
+
+/*
+ * A name in walk->at.  A process may always look into its own directory in
+ * procfs, even if it has changed its user; we, with its rights, might not.
+ */
+static int walk_open(struct walk *walk, const char *name, int flags)
+{
+    int host_fd = openat(walk->at, name, flags | O_PATH | O_CLOEXEC);
+    int error = host_fd < 0 ? -errno : 0;
+
+    if (error != -EACCES || !walk->own_proc)
+        return error < 0 ? error : host_fd;
+    guest_rights_drop(&walk->rights);
+    host_fd = openat(walk->at, name, flags | O_PATH | O_CLOEXEC);
+    error = host_fd < 0 ? -errno : 0;
+    if (guest_rights_assume(&walk->rights, walk->who) < 0 && host_fd >= 0) {
+        close(host_fd);
+        error = -EACCES;
+    }
+    return error < 0 ? error : host_fd;
 }
 
 /* Puts a symlink's text in front of what is left. */
@@ -144,10 +141,10 @@ static int walk_link(struct walk *walk, int link_fd, const char *name,
     ssize_t got;
     int host_fd;
 
-    if (is_procfs(walk->at) && !is_procfs_root(walk->at)) {
-        host_fd = openat(walk->at, name, O_PATH | O_CLOEXEC);
+    if (procfs_is(walk->at) && !procfs_is_root(walk->at)) {
+        host_fd = walk_open(walk, name, 0);
         if (host_fd < 0)
-            return -errno;
+            return host_fd;
         walk_move(walk, host_fd);
         memmove(walk->rest, left, strlen(left) + 1);
         return ++walk->links > LINKS_MAX ? -ELOOP : 0;
@@ -172,21 +169,22 @@ static int walk_up(struct walk *walk)
     return 0;
 }
 
-/* A directory must follow, and may be searched? `name` is a component. */
+/* `name` is a component and neither "." nor ".."; `left` comes after it. */
 static int walk_into(struct walk *walk, const char *name, const char *left,
-                     bool last, pid_t tid)
+                     bool last)
 {
-    char target[64];
+    char target[PROCFS_NAME_MAX];
     struct stat file;
+    bool own;
     int host_fd;
     int error;
 
-    if (self_target(walk, name, target, sizeof(target), tid) &&
+    if (self_target(walk, name, target, sizeof(target)) &&
         (!last || walk->follow))
         return walk_splice(walk, target, left);
-    host_fd = openat(walk->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    host_fd = walk_open(walk, name, O_NOFOLLOW);
     if (host_fd < 0)
-        return -errno;
+        return host_fd;
     if (fstat(host_fd, &file) != 0) {
         error = -errno;
         close(host_fd);
@@ -197,7 +195,9 @@ static int walk_into(struct walk *walk, const char *name, const char *left,
         close(host_fd);
         return error;
     }
+    own = walk->own_proc || is_own_directory(walk, name);
     walk_move(walk, host_fd);
+    walk->own_proc = own && procfs_is(host_fd);
     memmove(walk->rest, left, strlen(left) + 1);
     return 0;
 }
@@ -210,7 +210,7 @@ static bool is_directory(int host_fd)
 }
 
 /* One component of walk->rest. */
-static int walk_step(struct walk *walk, pid_t tid)
+static int walk_step(struct walk *walk)
 {
     char name[NAME_MAX + 1];
     size_t length = strcspn(walk->rest, "/");
@@ -238,7 +238,7 @@ static int walk_step(struct walk *walk, pid_t tid)
         return error;
     }
     /* `link/` is the directory behind the link: keep the slash's meaning. */
-    return walk_into(walk, name, !*left && slash ? "." : left, last, tid);
+    return walk_into(walk, name, !*left && slash ? "." : left, last);
 }
 
 /* All of the rest at once, if that cannot miss a procfs; -EXDEV: walk. */
@@ -250,7 +250,7 @@ static int walk_fast(const struct walk *walk)
     };
     long host_fd;
 
-    if (!walk->our_root || is_procfs(walk->at))
+    if (!walk->our_root || procfs_is(walk->at))
         return -EXDEV;
     host_fd = syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
     if (host_fd >= 0)
@@ -260,7 +260,7 @@ static int walk_fast(const struct walk *walk)
 }
 
 /* To the end of the path: walk->at is the target then. */
-static int walk_run(struct walk *walk, pid_t tid)
+static int walk_run(struct walk *walk)
 {
     while (*walk->rest) {
         int fast = walk_fast(walk);
@@ -272,7 +272,7 @@ static int walk_run(struct walk *walk, pid_t tid)
         }
         if (fast != -EXDEV)
             return fast;
-        error = walk_step(walk, tid);
+        error = walk_step(walk);
         if (error < 0)
             return error;
     }
@@ -328,7 +328,6 @@ static void walk_fini(struct walk *walk)
 int guest_path_open(pid_t tid, const char *path, unsigned how)
 {
     struct guest_credentials who;
-    struct guest_rights rights;
     struct walk walk = {
         .who = &who,
         .follow = !(how & GUEST_OPEN_NOFOLLOW),
@@ -344,12 +343,12 @@ int guest_path_open(pid_t tid, const char *path, unsigned how)
     error = walk_init(&walk, tid, path);
     if (error < 0)
         goto out_who;
-    error = guest_rights_assume(&rights, &who);
+    error = guest_rights_assume(&walk.rights, &who);
     if (error == 0) {
-        error = walk_run(&walk, tid);
+        error = walk_run(&walk);
         if (error == 0)
             error = check_target(walk.at, how);
-        guest_rights_drop(&rights);
+        guest_rights_drop(&walk.rights);
     }
     if (error == 0) {
         host_fd = fcntl(walk.at, F_DUPFD_CLOEXEC, 0);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -123,6 +124,7 @@ static void status_parse(pid_t tid, const char *status,
                          struct guest_credentials *to)
 {
     to->tgid = (pid_t)status_number(status, "Tgid", 0);
+    to->tid = tid;
     to->tgid_inside = (pid_t)status_number(status, "NStgid", -1);
     to->tid_inside = (pid_t)status_number(status, "NSpid", -1);
     to->fsuid = (uid_t)status_number(status, "Uid", 3);
@@ -191,6 +193,31 @@ int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
     if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
         return -EBADF;
     return stat(path, to) == 0 ? 0 : -EBADF;
+}
+
+/* A pidfd of the thread, or of its process where Linux has no other. */
+static int thread_pidfd(pid_t tid)
+{
+    char status[STATUS_BYTES];
+    long pidfd = syscall(SYS_pidfd_open, tid, O_EXCL); /* PIDFD_THREAD, 6.9 */
+
+    if (pidfd < 0 && proc_read(tid, "status", status, sizeof(status)) > 0)
+        pidfd = syscall(SYS_pidfd_open, status_number(status, "Tgid", 0), 0);
+    return pidfd < 0 ? -errno : (int)pidfd;
+}
+
+int guest_task_fd_copy(pid_t tid, int guest_fd)
+{
+    int pidfd = thread_pidfd(tid);
+    long host_fd;
+
+    if (pidfd < 0)
+        return pidfd;
+    host_fd = syscall(SYS_pidfd_getfd, pidfd, guest_fd, 0);
+    if (host_fd < 0)
+        host_fd = -errno;
+    close(pidfd);
+    return (int)host_fd;
 }
 
 bool guest_task_fd_blocks(pid_t tid, int guest_fd)

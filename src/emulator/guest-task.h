@@ -23,6 +23,7 @@ enum {
 /* Credentials for opening files, as /proc/TID/status shows them to us. */
 struct guest_credentials {
     pid_t tgid;
+    pid_t tid;
     pid_t tgid_inside; /* in the innermost pid namespace of the guest */
     pid_t tid_inside;
     uid_t fsuid;
@@ -42,6 +43,12 @@ bool guest_task_fd_in_use(pid_t tid, int guest_fd);
  * opened with O_PATH.
  */
 int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *);
+
+/*
+ * A copy of the guest's descriptor, for the same open file: its flags are
+ * shared.  -errno.
+ */
+int guest_task_fd_copy(pid_t tid, int guest_fd);
 
 /* Whether a read of it that finds nothing shall wait (no O_NONBLOCK). */
 bool guest_task_fd_blocks(pid_t tid, int guest_fd);

@@ -13,23 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "emulator/filter.h"
 #include "emulator/outlet-read.h"
 
-static size_t pipe_bytes(const struct outlet *outlet)
-{
-    int bytes = 0;
-
-    ioctl(outlet->write_fd, FIONREAD, &bytes);
-    return (size_t)bytes;
-}
-
 size_t outlet_pending(struct outlet *outlet)
 {
-    return pipe_bytes(outlet) + outlet->backlog_bytes +
+    return outlet_pipe_bytes(outlet) + outlet->backlog_bytes +
            vnotify_pending(outlet->instance);
 }
 
@@ -45,7 +36,7 @@ static int reader_open(const struct outlet *outlet)
 /* Bytes of the first packet; 0 if the pipe is empty. */
 static size_t first_packet(const struct outlet *outlet)
 {
-    size_t left = pipe_bytes(outlet);
+    size_t left = outlet_pipe_bytes(outlet);
     size_t first = 0;
 
     for (unsigned i = 1; left && i <= OUTLET_SLOTS_MAX; i++) {

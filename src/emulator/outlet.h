@@ -33,6 +33,7 @@
 
 enum {
     OUTLET_SLOTS_MAX = 256, /* packets in a pipe of 1 MiB */
+    OUTLET_EVENT_MAX = 16 + 256,
 };
 
 struct outlets;
@@ -55,6 +56,8 @@ struct outlet {
     size_t backlog_start, backlog_bytes, backlog_size;
     uint16_t sizes[OUTLET_SLOTS_MAX]; /* single: of the latest packets */
     unsigned sizes_next;
+    char last[OUTLET_EVENT_MAX]; /* the latest taken from the queue */
+    size_t last_bytes;
     struct read_call *parked; /* short reads that wait for an event */
     bool attended;            /* the clerk looks after them */
 
@@ -87,6 +90,9 @@ void outlet_pump(struct outlet *);
 
 /* Holder: puts events behind the backlog.  -ENOMEM. */
 int outlet_backlog_add(struct outlet *, const void *, size_t bytes);
+
+/* What the guest could read from the pipe now. */
+size_t outlet_pipe_bytes(const struct outlet *);
 
 /* The bytes of the event at the start of `events`. */
 size_t outlet_event_bytes(const char *events);

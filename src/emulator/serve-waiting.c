@@ -1,9 +1,11 @@
 /*
- * serve-waiting.c - trapped reads, and with --strict polls that do not wait
+ * serve-waiting.c - what is done with an instance's descriptor
  */
 #include "emulator/serve-waiting.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "emulator/answer.h"
 #include "emulator/filter.h"
@@ -184,6 +186,39 @@ static bool is_zero_timeout(const struct trapped *call, struct call what)
     return !words[0] && (bytes < sizeof(words) || !words[1]);
 }
 
+/*
+ * A copy gets a number in the window, too: outside of it, its short reads would
+ * not be trapped.  (dup2 asks for a certain number and gets it.)
+ */
+static void serve_dup(struct service *service, const struct trapped *call,
+                      struct call what)
+{
+    bool from_fcntl = what.kind == CALL_FCNTL;
+    bool cloexec = from_fcntl && (int)call->args[1] == F_DUPFD_CLOEXEC;
+    struct outlet *outlet = find_outlet(service, call);
+    int host_fd = -1;
+    int guest_fd = -1;
+    int error = 0;
+
+    if (outlet) {
+        host_fd = guest_task_fd_copy(call->tid, (int)call->args[0]);
+        guest_fd = window_reserve(&service->window, call->tid,
+                                  from_fcntl ? (int)call->args[2] : 0);
+    }
+    if (host_fd < 0 || guest_fd < 0)
+        answer_continue(service->listener, call->id);
+    else if (!answer_descriptor(service->listener, call->id, host_fd, guest_fd,
+                                cloexec, &error) &&
+             error < 0)
+        answer_result(service->listener, call->id, error);
+    if (guest_fd >= 0)
+        window_release(&service->window, guest_fd);
+    if (host_fd >= 0)
+        close(host_fd);
+    if (outlet)
+        outlet_release(outlet);
+}
+
 void serve_waiting(struct service *service, const struct trapped *call,
                    struct call what)
 {
@@ -191,6 +226,10 @@ void serve_waiting(struct service *service, const struct trapped *call,
     case CALL_READ:
     case CALL_READV:
         serve_read(service, call, what);
+        return;
+    case CALL_DUP:
+    case CALL_FCNTL:
+        serve_dup(service, call, what);
         return;
     case CALL_IOCTL:
         serve_fionread(service, call, what);

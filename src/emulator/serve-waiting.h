@@ -1,5 +1,8 @@
 /*
- * serve-waiting.h - trapped reads, and with --strict polls that do not wait
+ * serve-waiting.h - what is done with an instance's descriptor
+ *
+ * Trapped are short reads and dup; with --strict also all other reads,
+ * FIONREAD, and polls that do not wait.
  *
  * With --strict every such call first waits until all that had happened is in
  * the pipes (vnotify_sync), so that a program finds in its queue what it did

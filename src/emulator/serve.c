@@ -119,7 +119,7 @@ static int serving_create_instance(struct guest *guest, bool nonblock,
         return error;
     error = outlets_insert(service->outlets, outlet);
     if (error == 0) {
-        guest_fd = window_reserve(&service->window, serving->call->tid);
+        guest_fd = window_reserve(&service->window, serving->call->tid, 0);
         serving->answered =
             answer_descriptor(service->listener, serving->call->id, guest_end,
                               guest_fd, cloexec, &error);

@@ -41,15 +41,18 @@ bool window_contains(const struct window *window, int guest_fd)
            ((uint32_t)guest_fd & window_mask(window)) == window->base;
 }
 
-int window_reserve(struct window *window, pid_t tid)
+int window_reserve(struct window *window, pid_t tid, int least)
 {
     for (uint32_t i = 0; i < window->size; i++) {
         int guest_fd = (int)(window->base + i);
         uint64_t bit = UINT64_C(1) << (i % 64);
-        /* W1, pairs with W1 in window_release. */
-        uint64_t before = atomic_fetch_or_explicit(
-            &window->taken[i / 64], bit, memory_order_acquire);
+        uint64_t before;
 
+        if (guest_fd < least)
+            continue;
+        /* W1, pairs with W1 in window_release. */
+        before = atomic_fetch_or_explicit(&window->taken[i / 64], bit,
+                                          memory_order_acquire);
         if (before & bit)
             continue;
         if (!guest_task_fd_in_use(tid, guest_fd))

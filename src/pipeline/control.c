@@ -15,20 +15,25 @@
  *       begin = tick                       begun = tick
  *       list                               list
  *       end = tick                         walk the watches: offer
- *       joined = max(joined, end)
  *       put the watch into the list
+ *       joined = tick
  *       look at vnode.begun
  *
  * If begun > begin, the listing overlapped ours or came between it and our
  * entry in the list: another is ordered, which begins after `end` and finds
  * us.  If not, every listing to come begins after our look, hence after `end`,
- * and walks the list after us.  All five are seq_cst, since each side writes
- * one word and reads the other's.
+ * and walks the list after us.  All are seq_cst, since each side writes one
+ * word and reads the other's.
+ *
+ * `joined` is for a listing that finds nothing new: a worker offers it all the
+ * same if a watch has joined since the last offer, since that watch may not
+ * have been in the list yet then, and its own listing may be older.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -234,13 +239,13 @@ static int update_watch(struct joining *j, struct watch *watch)
     return watch->wd;
 }
 
-static void raise_joined(struct vnode *vnode, uint64_t end)
+static void raise_joined(struct vnode *vnode, uint64_t tick)
 {
     uint64_t joined = atomic_load_explicit(&vnode->joined, /* V3 */
                                            memory_order_seq_cst);
 
-    while (joined < end &&
-           !atomic_compare_exchange_weak_explicit(&vnode->joined, &joined, end,
+    while (joined < tick &&
+           !atomic_compare_exchange_weak_explicit(&vnode->joined, &joined, tick,
                                                   memory_order_seq_cst, /* V3 */
                                                   memory_order_seq_cst))
         continue;
@@ -262,10 +267,10 @@ static int publish(struct joining *j, struct watch *watch)
     instance->last_wd++;
     atomic_fetch_add_explicit(&instance->watches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->engine->watches, 1, memory_order_relaxed);
-    raise_joined(vnode, j->end);
     pthread_mutex_lock(&j->engine->registry.lock);
     vnode_add_watch(vnode, watch);
     pthread_mutex_unlock(&j->engine->registry.lock);
+    raise_joined(vnode, engine_tick(j->engine));
     return watch->wd;
 }
 
@@ -368,14 +373,12 @@ static int further_watch(struct joining *j, int host_fd)
     return err;
 }
 
-static int check_mask(uint32_t mask, const struct stat *st)
+static int check_mask(uint32_t mask)
 {
     if (mask == 0 || (mask & ~(uint32_t)ABI_ADD_BITS) != 0)
         return -EINVAL;
     if ((mask & VN_IN_MASK_ADD) != 0 && (mask & VN_IN_MASK_CREATE) != 0)
         return -EINVAL;
-    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(st->st_mode))
-        return -ENOTDIR;
     return 0;
 }
 
@@ -391,11 +394,13 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
     bool made;
     int err;
 
-    if (fstat(host_fd, &st) != 0)
-        return -errno;
-    err = check_mask(mask, &st);
+    err = check_mask(mask);
     if (err != 0)
         return err;
+    if (fstat(host_fd, &st) != 0)
+        return -errno;
+    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(st.st_mode))
+        return -ENOTDIR;
     j.vnode = registry_get(&j.engine->registry, &st, &made);
     if (j.vnode == NULL)
         return -ENOMEM;
@@ -411,10 +416,32 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
     return err;
 }
 
+/* May the caller read it?  An O_PATH descriptor does not tell by itself. */
+static int check_readable(int fd)
+{
+#ifdef O_PATH
+    char link[64];
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    if (S_ISLNK(st.st_mode))
+        return 0; /* every link can be read */
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    return faccessat(AT_FDCWD, link, R_OK, AT_EACCESS) == 0 ? 0 : -errno;
+#else
+    (void)fd; /* opening it has asked */
+    return 0;
+#endif
+}
+
 int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
                       uint32_t mask)
 {
-    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd, wd;
+    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd, wd = check_mask(mask);
+
+    if (wd != 0)
+        return wd;
 
 #ifdef O_PATH /* no side effects: no FIFO waits, no device is opened */
     flags |= O_PATH;
@@ -426,7 +453,9 @@ int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
     fd = open(path, flags);
     if (fd < 0)
         return -errno;
-    wd = vnotify_add_watch_fd(instance, fd, mask);
+    wd = check_readable(fd);
+    if (wd == 0)
+        wd = vnotify_add_watch_fd(instance, fd, mask);
     close(fd);
     return wd;
 }

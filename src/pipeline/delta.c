@@ -307,25 +307,66 @@ struct delta *delta_create(const struct arenas *arenas,
     return delta;
 }
 
+/*
+ * Births are stamped with the kernel's coarse clock, which a tick (10 ms with
+ * the slowest configuration, HZ=100) may pass without moving.
+ */
+enum { BIRTH_TICK_NS = 10 * 1000 * 1000 };
+
+bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
+                      const struct change *come)
+{
+    if (gone->ino != come->ino || gone->type != come->type || !come->learned)
+        return false;
+    if (come->born_rt_ns > of_gone->before_rt_ns)
+        return false;
+    return !come->untouched ||
+           come->born_rt_ns < of_gone->before_rt_ns - BIRTH_TICK_NS;
+}
+
+#ifdef STATX_BTIME
+static int64_t stamp_ns(struct statx_timestamp stamp)
+{
+    return (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec;
+}
+
 static void learn_one(struct change *change, int host_fd, const char *name)
 {
-#ifdef STATX_BTIME
     struct statx stx;
+    int64_t changed;
 
     if (statx(host_fd, name, AT_SYMLINK_NOFOLLOW,
-              STATX_INO | STATX_BTIME | STATX_CTIME, &stx) != 0 ||
-        stx.stx_ino != change->ino || (stx.stx_mask & STATX_BTIME) == 0)
+              STATX_INO | STATX_BTIME | STATX_CTIME | STATX_MTIME, &stx) !=
+            0 ||
+        stx.stx_ino != change->ino)
         return; /* changed again since: another note is on its way */
-    change->born_rt_ns =
-        (int64_t)stx.stx_btime.tv_sec * 1000000000 + stx.stx_btime.tv_nsec;
-    change->untouched = stx.stx_btime.tv_sec == stx.stx_ctime.tv_sec &&
-                        stx.stx_btime.tv_nsec == stx.stx_ctime.tv_nsec;
-#else
-    (void)change;
-    (void)host_fd;
-    (void)name;
-#endif
+    changed = stamp_ns(stx.stx_ctime);
+    /* Without a birth time: a new file's content is as new as the file. */
+    change->born_rt_ns = stamp_ns((stx.stx_mask & STATX_BTIME) != 0
+                                      ? stx.stx_btime
+                                      : stx.stx_mtime);
+    change->untouched = change->born_rt_ns == changed;
+    change->learned = true;
 }
+#else
+static void learn_one(struct change *change, int host_fd, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(host_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        st.st_ino != change->ino)
+        return; /* changed again since: another note is on its way */
+#ifdef __APPLE__
+    change->born_rt_ns = (int64_t)st.st_birthtimespec.tv_sec * 1000000000 +
+                         st.st_birthtimespec.tv_nsec;
+#else
+    change->born_rt_ns = (int64_t)st.st_birthtim.tv_sec * 1000000000 +
+                         st.st_birthtim.tv_nsec;
+#endif
+    change->untouched = false;
+    change->learned = true;
+}
+#endif
 
 void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
 {

@@ -18,12 +18,13 @@ enum { DELTA_NO_TWIN = UINT32_MAX };
 
 struct change {
     uint64_t ino;
-    int64_t born_rt_ns; /* birth time of the inode; 0: not known */
+    int64_t born_rt_ns; /* wall clock of the inode's birth, if learned */
     uint32_t name;      /* offset in delta.names, NUL-terminated there */
     uint32_t twin;      /* the change of the same name on the other side (its
                            inode was replaced), or DELTA_NO_TWIN */
     uint8_t name_len;
     uint8_t type;   /* DT_* */
+    bool learned;   /* come: what delta_learn fills in is there */
     bool untouched; /* come: not changed, linked or renamed since its birth */
 };
 
@@ -47,13 +48,23 @@ static inline const char *change_name(const struct delta *delta,
     return delta->names + change->name;
 }
 
+/*
+ * Is what has come the inode that is gone, under another name, rather than a
+ * new one with the same number?  (A file system gives a freed number out again
+ * at once.)  Only a birth before `gone` was last listed can be; and one so
+ * shortly before that the clock of births may have stood still meanwhile must
+ * have been touched since, as a rename does.
+ */
+bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
+                      const struct change *come);
+
 /* NULL when memory is out.  Freed with arena_free. */
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,
                            const struct snapshot *after);
 
 /*
  * Learns from the host when what has come was born and whether it was touched
- * since (statx where the host has it): at most `limit` of them, since this
- * only sharpens the pairing of renames.
+ * since, for `limit` of them at most.  What is not learned (past the limit, or
+ * gone again) is not taken for a rename.
  */
 void delta_learn(struct delta *, int host_fd, uint32_t limit);

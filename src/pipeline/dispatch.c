@@ -20,6 +20,9 @@
 #include "abi/linux-inotify.h"
 #include "pipeline/engine.h"
 
+/* This holds up the instance's other watches: keep it below a millisecond. */
+enum { LEARN_LAGGING_MAX = 512 };
+
 struct dispatch {
     struct vnotify *engine;
     struct tally *tally;
@@ -157,6 +160,8 @@ static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
         watch->own = delta_create(&engine->arenas, watch->told, latest->after);
         if (watch->own == NULL)
             *err = -ENOMEM;
+        else /* the vnode is open as long as the watch is not retired */
+            delta_learn(watch->own, watch->vnode->host_fd, LEARN_LAGGING_MAX);
         tally_add(d->tally, TALLY_DELTAS, 1);
     }
     return watch->own;

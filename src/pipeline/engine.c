@@ -255,6 +255,10 @@ int vnotify_sync(struct vnotify *engine)
         await_cycle(engine);
         await_cycle(engine);
     }
+    /* What was being listed when the retries were ordered, and failed, has
+       been put by for the next order. */
+    if (atomic_load_explicit(&engine->failing, memory_order_relaxed) != 0)
+        await_cycle(engine);
     atomic_fetch_sub_explicit(&engine->syncs, 1, memory_order_relaxed); /* E1 */
     return atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0
                ? 0

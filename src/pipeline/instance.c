@@ -52,6 +52,10 @@ static void ready_by_descriptor(void *arg)
     uint64_t one = 1;
 
     (void)!write(instance->event_fd, &one, sizeof(one));
+    /* The reader may have taken everything before we said so; nobody but us
+       can have pushed since. */
+    if (queue_bytes(&instance->queue) == 0)
+        (void)!read(instance->event_fd, &one, sizeof(one));
 }
 
 static int init_parts(struct vnotify *engine, struct vnotify_instance *instance)

@@ -35,12 +35,6 @@ static inline void lot_prepare(struct lot *lot, unsigned me)
                              memory_order_seq_cst); /* PK2 */
 }
 
-static inline void lot_cancel(struct lot *lot, unsigned me)
-{
-    atomic_fetch_and_explicit(&lot->asleep, ~(UINT64_C(1) << me),
-                              memory_order_seq_cst); /* PK2 */
-}
-
 /* After lot_prepare, if there is still nothing to do. */
 static inline void lot_sleep(struct lot *lot, unsigned me,
                              const struct timespec *deadline)
@@ -49,7 +43,8 @@ static inline void lot_sleep(struct lot *lot, unsigned me,
 
     if (atomic_load_explicit(token, memory_order_acquire) == 0) /* PK3 */
         park_wait(token, 0, deadline);
-    lot_cancel(lot, me);
+    atomic_fetch_and_explicit(&lot->asleep, ~(UINT64_C(1) << me),
+                              memory_order_seq_cst); /* PK2: a timeout */
     atomic_exchange_explicit(token, 0, memory_order_acquire); /* PK3 */
 }
 
@@ -73,4 +68,18 @@ static inline bool lot_wake(struct lot *lot, uint64_t among)
         return true;
     }
     return false;
+}
+
+/*
+ * Instead of sleeping, when there is something to do after all.  Whoever woke
+ * us meanwhile meant other work: another sleeper shall see to that.
+ */
+static inline void lot_cancel(struct lot *lot, unsigned me)
+{
+    uint64_t bit = UINT64_C(1) << me;
+
+    if ((atomic_fetch_and_explicit(&lot->asleep, ~bit,
+                                   memory_order_seq_cst) & /* PK2 */
+         bit) == 0)
+        lot_wake(lot, LOT_ANYBODY);
 }

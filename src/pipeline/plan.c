@@ -82,16 +82,13 @@ static int make_parts(struct plan *plan, struct plan_source *sources,
     return 0;
 }
 
-/* Could this be one inode under two names, rather than a number used again? */
 static bool same_object(const struct plan_source *sources,
                         const struct part *gone, const struct part *come)
 {
     const struct plan_source *from = &sources[gone->source];
 
-    return gone->change->ino == come->change->ino &&
-           from->dev == sources[come->source].dev &&
-           gone->change->type == come->change->type &&
-           come->change->born_rt_ns <= from->delta->before_rt_ns;
+    return from->dev == sources[come->source].dev &&
+           delta_same_inode(from->delta, gone->change, come->change);
 }
 
 static void pair_within(struct plan *plan, const struct plan_source *sources,

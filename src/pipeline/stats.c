@@ -107,7 +107,10 @@ static struct vnotify_stage stage_row(const struct sums *sums, int stage)
     row.p50_ns = quantile(sums->stages[stage], row.count, 0.5);
     row.p99_ns = quantile(sums->stages[stage], row.count, 0.99);
     row.max_ns = sums->stage_max[stage];
-    if (row.p99_ns > row.max_ns) /* the middle of the topmost bucket */
+    /* The middle of the topmost bucket may lie above what fell into it. */
+    if (row.p50_ns > row.max_ns)
+        row.p50_ns = row.max_ns;
+    if (row.p99_ns > row.max_ns)
         row.p99_ns = row.max_ns;
     return row;
 }

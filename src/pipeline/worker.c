@@ -66,20 +66,6 @@ static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
     return offer;
 }
 
-/* Statting what has come sharpens renames; without any it is not worth it. */
-static void learn(struct vnotify *engine, struct vnode *vnode,
-                  struct delta *delta)
-{
-    enum { LEARN_MAX = 1024 };
-
-    if (delta == NULL || delta->come == 0)
-        return;
-    if (delta->gone > 0 ||
-        atomic_load_explicit(&engine->registry.directories,
-                             memory_order_relaxed) > 1)
-        delta_learn(delta, vnode->host_fd, LEARN_MAX);
-}
-
 static int take_listing(struct worker *worker, struct vnode *vnode,
                         uint64_t *begun)
 {
@@ -107,6 +93,10 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
     return 0;
 }
+
+/* Told late, a rename of so many names is still a rename; past it, deletes and
+   creates, which say the same. */
+enum { LEARN_MAX = 16384 };
 
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
 static int list(struct worker *worker, struct vnode *vnode,
@@ -144,7 +134,11 @@ static int list(struct worker *worker, struct vnode *vnode,
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
     }
-    learn(engine, vnode, (*offer)->delta);
+    /* Looking at what has come does one thing more: it makes a kernel with
+       multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
+       distinctly. */
+    if ((*offer)->delta != NULL)
+        delta_learn((*offer)->delta, vnode->host_fd, LEARN_MAX);
     if ((*offer)->delta != NULL)
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
@@ -249,7 +243,10 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
         vnode->backoff_us = RETRY_US_MAX;
 }
 
-/* One listing at most, and all that follows from it.  False: it failed. */
+/*
+ * One listing at most, and all that follows from it.  False: it failed, and
+ * the item is still the caller's to end.
+ */
 static bool serve_once(struct worker *worker, struct vnode *vnode,
                        uint32_t hints, unsigned phase)
 {
@@ -261,7 +258,6 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if (vnode->is_dir && (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
         list(worker, vnode, &s.offer) != 0) {
         owe(worker, vnode, hints);
-        barrier_done(&engine->barrier, phase);
         return false;
     }
     vnode->owed = 0;
@@ -305,8 +301,10 @@ static void serve(struct worker *worker, struct vnode *vnode)
             return;
         }
         if (!serve_once(worker, vnode, hints | vnode->owed, phase)) {
+            /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,
                          now_ns() + vnode->backoff_us * UINT64_C(1000));
+            barrier_done(&engine->barrier, phase);
             return;
         }
     } while (!claim_release(&vnode->claim));
@@ -361,6 +359,21 @@ static bool next_note(struct worker *worker)
 
 /* Worker 0's timer. */
 
+/* Has the failing vnode listed again, as an item of this phase. */
+static void retry(struct worker *worker, struct vnode *vnode, unsigned phase)
+{
+    struct vnotify *engine = worker->engine;
+
+    (void)claim_post(&vnode->claim, &engine->barrier,
+                     claim_generation(&vnode->claim), HINT_RETRY, phase);
+    vnode->rest_until_ns = 0;
+    serve(worker, vnode);
+}
+
+/*
+ * vnotify_sync's order: what has failed is tried at once.  A vnode that is
+ * being listed now is not here; sync's next cycle waits for it.
+ */
 static void retry_all(struct worker *worker)
 {
     struct vnotify *engine = worker->engine;
@@ -379,11 +392,7 @@ static void retry_all(struct worker *worker)
         }
         timer_remove(timer, vnode);
         barrier_add(&engine->barrier, order - 1);
-        (void)claim_post(&vnode->claim, &engine->barrier,
-                         claim_generation(&vnode->claim), HINT_RETRY,
-                         order - 1);
-        vnode->rest_until_ns = 0;
-        serve(worker, vnode);
+        retry(worker, vnode, order - 1);
         i = 0; /* the heap has changed */
     }
     barrier_done(&engine->barrier, order - 1);
@@ -409,8 +418,12 @@ static void serve_due(struct worker *worker)
     if (vnode == NULL || vnode->due_ns > now_ns())
         return;
     timer_remove(&worker->timer, vnode);
-    vnode->rest_until_ns = 0;
-    serve(worker, vnode);
+    if (vnode->failing) {
+        retry(worker, vnode, barrier_join(&worker->engine->barrier));
+    } else {
+        vnode->rest_until_ns = 0;
+        serve(worker, vnode);
+    }
 }
 
 static void watch_holds(struct worker *worker)
