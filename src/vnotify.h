@@ -54,6 +54,9 @@ struct vnotify_config {
     unsigned queue_events; /* queue slots per instance, a power of two,
                               64..65536; 0: 4096.  A full queue loses
                               nothing: the rest stays owed. */
+    bool ordered;          /* keep the host's order across the directories of
+                              an instance as well as notes allow; a slow
+                              directory then delays the others by 5 ms at most */
     int trace_fd;          /* > 0: one line per note, listing, delta, event */
     const char *faults;    /* tests only: "open=PATH,read=PATH,alloc=PATH":
                               listings fail at that step while PATH exists */

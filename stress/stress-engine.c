@@ -144,7 +144,7 @@ struct watcher {
     struct model models[DIRS];
     int ended[1024]; /* descriptors removed; IN_IGNORED may be on its way */
     int ended_count;
-    uint32_t from_cookie;
+    uint32_t from_cookie, to_cookie;
 };
 
 static int name_index(const char *name)
@@ -189,8 +189,14 @@ static void apply_named(struct watcher *w, struct model *model,
     if (w->from_cookie != 0 && what != VN_IN_MOVED_TO)
         FAIL("MOVED_FROM cookie %u was not followed by its MOVED_TO",
              w->from_cookie);
-    if (what == VN_IN_MOVED_TO && event->cookie != w->from_cookie)
+    /* Alone it comes from a directory that is not watched. */
+    if (what == VN_IN_MOVED_TO && w->from_cookie != 0 &&
+        event->cookie != w->from_cookie)
         FAIL("MOVED_TO cookie %u, expected %u", event->cookie, w->from_cookie);
+    if (what == VN_IN_MOVED_TO && event->cookie <= w->to_cookie)
+        FAIL("MOVED_TO cookie %u again", event->cookie);
+    if (what == VN_IN_MOVED_TO)
+        w->to_cookie = event->cookie;
     w->from_cookie = what == VN_IN_MOVED_FROM ? event->cookie : 0;
     if (what == VN_IN_CREATE ? model->has[n]
                              : what != VN_IN_MOVED_TO && !model->has[n])
@@ -364,7 +370,7 @@ static void *watcher(void *arg)
         }
         memset(w.models, 0, sizeof(w.models));
         w.ended_count = 0;
-        w.from_cookie = 0;
+        w.from_cookie = w.to_cookie = 0;
         watch_for_a_while(&w);
         if (!atomic_load(&stop) && random_below(&w.random, 2) == 0)
             stand_still(&w);

@@ -127,7 +127,8 @@ static int export_program(scmp_filter_ctx ctx, struct filter *filter)
     if (error < 0)
         goto out;
     code = malloc((size_t)file.st_size);
-    if (!code || pread(host_fd, code, (size_t)file.st_size, 0) != file.st_size) {
+    if (!code ||
+        pread(host_fd, code, (size_t)file.st_size, 0) != file.st_size) {
         error = -ENOMEM;
         free(code);
         goto out;

@@ -48,8 +48,8 @@ static const char usage_text[] =
     "                      64..65536 (default 4096); what does not fit waits\n"
     "  --stats             a table of every stage on stderr at the end\n"
     "  --trace FILE        a line for each note, listing, delta and event\n"
-    "  --fault SPEC        for tests: open=PATH,read=PATH,alloc=PATH: listings\n"
-    "                      fail at that step while PATH exists\n"
+    "  --fault SPEC        for tests: open=PATH,read=PATH,alloc=PATH:\n"
+    "                      listings fail at that step while PATH exists\n"
     "  -h, --help          this text\n"
     "  --version\n"
     "run only:\n"
@@ -163,7 +163,7 @@ static enum options_command set_option(struct options *options,
         options->config.faults = optarg;
         return command;
     case KEY_STRICT:
-        options->strict = true;
+        options->strict = options->config.ordered = true;
         return command == OPTIONS_RUN
                    ? command
                    : bad("--strict is an option of run", NULL);

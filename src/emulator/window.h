@@ -36,8 +36,9 @@ uint32_t window_mask(const struct window *);
 bool window_contains(const struct window *, int guest_fd);
 
 /*
- * The lowest number of the window, from `least` on, that the guest's thread has not in use and
- * nobody is installing; -1 if there is none.  Hold it until it is installed.
+ * The lowest number of the window, from `least` on, that the guest's thread
+ * has not in use and nobody is installing; -1 if there is none.  Hold it until
+ * it is installed.
  */
 int window_reserve(struct window *, pid_t tid, int least);
 void window_release(struct window *, int guest_fd);

@@ -8,8 +8,10 @@
  *     phase; whoever brings a count to zero then loads `draining`.  One of
  *     them is the last, and the reader's item keeps the count above zero until
  *     the store: so somebody sees zero and draining together.  More than one
- *     may (a count taken back, B1): the one whose compare-and-swap makes it
- *     COMPLETING ends the cycle.  All seq_cst: store-load pairs of two words.
+ *     may (a count taken back, B1), and one may see a zero of before the turn:
+ *     the one whose compare-and-swap makes it COMPLETING, and who then still
+ *     sees zero, ends the cycle.  All seq_cst: store-load pairs of two words.
+ *     Checked exhaustively: tests/model/barrier.pml.
  * B3  An item's count goes up before the item can be seen by others, and down
  *     after its effects were released.
  * B4  `requested` goes up before the requester wakes the reader; the reader
@@ -95,9 +97,36 @@ static void cycle_complete(struct barrier *b, unsigned phase)
         b->kick(b->arg); /* B4 */
 }
 
+/*
+ * Ends the cycle if this phase drains and counts none.  Both must hold at one
+ * moment after draining was stored: a zero seen before the phase turned says
+ * nothing, since items may have joined since.
+ */
+static void try_complete(struct barrier *b, unsigned phase)
+{
+    for (;;) {
+        uint32_t draining = 1 + phase;
+
+        if (!atomic_compare_exchange_strong_explicit(
+                &b->draining, &draining, BARRIER_COMPLETING,
+                memory_order_seq_cst, memory_order_seq_cst)) /* B2 */
+            return;
+        if (atomic_load_explicit(&b->in_flight[phase], /* B2, B3 */
+                                 memory_order_seq_cst) == 0) {
+            cycle_complete(b, phase);
+            return;
+        }
+        atomic_store_explicit(&b->draining, 1 + phase, /* B2 */
+                              memory_order_seq_cst);
+        /* Whoever brings it to zero from here sees draining. */
+        if (atomic_load_explicit(&b->in_flight[phase], /* B2, B3 */
+                                 memory_order_seq_cst) != 0)
+            return;
+    }
+}
+
 void barrier_done(struct barrier *b, unsigned phase)
 {
-    uint32_t draining = 1 + phase;
     int64_t before;
 
     if (phase == BARRIER_UNCOUNTED)
@@ -105,10 +134,8 @@ void barrier_done(struct barrier *b, unsigned phase)
     before = atomic_fetch_sub_explicit(&b->in_flight[phase], 1,
                                        memory_order_seq_cst); /* B3 */
     assert(before > 0);
-    if (before == 1 && atomic_compare_exchange_strong_explicit(
-                           &b->draining, &draining, BARRIER_COMPLETING,
-                           memory_order_seq_cst, memory_order_seq_cst)) /* B2 */
-        cycle_complete(b, phase);
+    if (before == 1)
+        try_complete(b, phase);
 }
 
 uint64_t barrier_request(struct barrier *b)

@@ -11,6 +11,7 @@
 #include "pipeline/delta.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,6 +325,12 @@ bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
            come->born_rt_ns < of_gone->before_rt_ns - BIRTH_TICK_NS;
 }
 
+bool delta_moved_in(const struct delta *delta, const struct change *come)
+{
+    return come->learned && come->only_name && !come->untouched &&
+           come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
+}
+
 #ifdef STATX_BTIME
 static int64_t stamp_ns(struct statx_timestamp stamp)
 {
@@ -336,8 +343,9 @@ static void learn_one(struct change *change, int host_fd, const char *name)
     int64_t changed;
 
     if (statx(host_fd, name, AT_SYMLINK_NOFOLLOW,
-              STATX_INO | STATX_BTIME | STATX_CTIME | STATX_MTIME, &stx) !=
-            0 ||
+              STATX_INO | STATX_BTIME | STATX_CTIME | STATX_MTIME |
+                  STATX_NLINK,
+              &stx) != 0 ||
         stx.stx_ino != change->ino)
         return; /* changed again since: another note is on its way */
     changed = stamp_ns(stx.stx_ctime);
@@ -346,6 +354,7 @@ static void learn_one(struct change *change, int host_fd, const char *name)
                                       ? stx.stx_btime
                                       : stx.stx_mtime);
     change->untouched = change->born_rt_ns == changed;
+    change->only_name = change->type == DT_DIR || stx.stx_nlink == 1;
     change->learned = true;
 }
 #else
@@ -364,6 +373,7 @@ static void learn_one(struct change *change, int host_fd, const char *name)
                          st.st_birthtim.tv_nsec;
 #endif
     change->untouched = false;
+    change->only_name = change->type == DT_DIR || st.st_nlink == 1;
     change->learned = true;
 }
 #endif

@@ -26,6 +26,7 @@ struct change {
     uint8_t type;   /* DT_* */
     bool learned;   /* come: what delta_learn fills in is there */
     bool untouched; /* come: not changed, linked or renamed since its birth */
+    bool only_name; /* come: it has no other name */
 };
 
 /* One block: changes, then names. */
@@ -57,6 +58,12 @@ static inline const char *change_name(const struct delta *delta,
  */
 bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
                       const struct change *come);
+
+/*
+ * Was what has come here moved in, rather than created or linked?  It is if it
+ * was there before this directory was last listed, and has no other name.
+ */
+bool delta_moved_in(const struct delta *, const struct change *come);
 
 /* NULL when memory is out.  Freed with arena_free. */
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,

@@ -67,8 +67,18 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
     }
     offer_release(engine, watch->latest);
     watch->latest = offer;
+    watch->untold_crossed = watch->untold_crossed || offer->crossed;
     arena_free(&engine->arenas, watch->own);
     watch->own = NULL;
+}
+
+static void take_noted(struct watch *watch)
+{
+    uint64_t noted = atomic_exchange_explicit(&watch->noted, 0,
+                                              memory_order_acq_rel); /* W3 */
+
+    if (watch->untold_noted == 0 || (noted != 0 && noted < watch->untold_noted))
+        watch->untold_noted = noted;
 }
 
 static void collect(struct dispatch *d)
@@ -83,6 +93,7 @@ static void collect(struct dispatch *d)
         (void)atomic_exchange_explicit(&watch->queued, 0,
                                        memory_order_acq_rel);
         accept_offer(d->engine, watch);
+        take_noted(watch);
         watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
                                                        memory_order_acq_rel);
         if (watch->listed || watch->retired)
@@ -181,8 +192,9 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .ino = vnode->ino,
         .is_dir = vnode->is_dir,
         .ends = (watch->untold_self & (SELF_IGNORED | SELF_GONE)) != 0,
-        .may_wait = !watch->let_go && !ended &&
-                    (mask & (ABI_MOVES | VN_IN_MOVE_SELF)) != 0 &&
+        .wants_moves = (mask & ABI_MOVES) != 0,
+        .crossed = watch->untold_crossed,
+        .may_wait = !watch->let_go &&
                     atomic_load_explicit(&d->instance->watches,
                                          memory_order_relaxed) > 1,
     };
@@ -210,10 +222,55 @@ static bool nothing_under_way(struct dispatch *d)
            handoff_empty(&d->instance->inbox);
 }
 
-static void let_all_go(struct plan_source *sources, uint32_t count)
+/*
+ * Settles who waits.  Something may wait for more only while more can come; to
+ * keep the host's order (vnotify_config.ordered), all wait while it can, until
+ * one of them has waited long enough.
+ */
+static void settle_waiting(struct dispatch *d, struct plan_source *sources,
+                           uint32_t count, bool any)
 {
+    bool ordered = d->engine->ordered, wait;
+
+    if (!any && !ordered)
+        return;
+    wait = !nothing_under_way(d);
+    for (uint32_t i = 0; ordered && i < count; i++)
+        wait = wait && sources[i].may_wait;
     for (uint32_t i = 0; i < count; i++)
-        sources[i].waits = false;
+        sources[i].waits = wait && (ordered || sources[i].waits);
+}
+
+static int by_note(const void *a, const void *b)
+{
+    const struct watch *x = *(struct watch *const *)a;
+    const struct watch *y = *(struct watch *const *)b;
+
+    return (x->untold_noted > y->untold_noted) -
+           (x->untold_noted < y->untold_noted);
+}
+
+/* Brings the pending watches into the order of their notes.  -ENOMEM. */
+static int sort_pending(struct vnotify_instance *instance)
+{
+    uint32_t count = instance->pending_count;
+    struct watch **sorted, *watch = instance->pending;
+
+    if (count < 2)
+        return 0;
+    sorted = malloc(count * sizeof(struct watch *));
+    if (sorted == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++, watch = watch->pending_next)
+        sorted[i] = watch;
+    qsort(sorted, count, sizeof(struct watch *), by_note);
+    instance->pending = NULL;
+    instance->pending_end = &instance->pending;
+    instance->pending_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        append(instance, sorted[i]);
+    free(sorted);
+    return 0;
 }
 
 /* Keeps what waits in the pending list, with a barrier to wait for. */
@@ -251,6 +308,8 @@ static void commit(struct dispatch *d, struct watch *watch,
     watch->latest = NULL;
     watch->own = NULL;
     watch->untold_self = 0;
+    watch->untold_noted = 0;
+    watch->untold_crossed = false;
 }
 
 /* Splits the pending list into what the plan tells and what waits on. */
@@ -321,11 +380,13 @@ static int make_plan(struct dispatch *d)
     sources = malloc(count * sizeof(*sources));
     instance->tellings = malloc(count * sizeof(*instance->tellings));
     if (sources != NULL && instance->tellings != NULL)
+        err = sort_pending(instance);
+    if (err == 0)
         err = make_sources(d, sources);
     if (err == 0)
         err = plan_pair(&instance->plan, sources, count);
-    if (err > 0 && nothing_under_way(d))
-        let_all_go(sources, count);
+    if (err >= 0)
+        settle_waiting(d, sources, count, err > 0);
     if (err >= 0)
         err = plan_order(&instance->plan, sources, count,
                          &d->engine->last_cookie);

@@ -97,6 +97,7 @@ static int init_parts(struct vnotify *engine,
 
     hash_seed_init();
     engine->queue_events = config->queue_events;
+    engine->ordered = config->ordered;
     engine->worker_count = config->workers;
     engine->trace = (struct trace){ config->trace_fd, now_ns() };
     barrier_init(&engine->barrier, cycle_ended, kick, engine);

@@ -68,6 +68,7 @@ struct vnotify {
     struct trace trace;
     struct barrier barrier;
     unsigned queue_events;
+    bool ordered; /* vnotify_config */
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
     struct note *notes;

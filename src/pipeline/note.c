@@ -16,7 +16,7 @@ static const struct {
     uint16_t file, dir; /* hints */
 } hints_of[] = {
     { NOTE_WRITE, HINT_MODIFY, HINT_LIST },
-    { NOTE_EXTEND, HINT_MODIFY, HINT_LIST },
+    { NOTE_EXTEND, HINT_MODIFY, HINT_LIST | HINT_CROSSED },
     /* Apple's HFS posts ATTRIB on a directory for entry changes. */
     { NOTE_ATTRIB, HINT_ATTRIB, HINT_ATTRIB | HINT_LIST },
     { NOTE_LINK, HINT_LINKS, HINT_LIST },

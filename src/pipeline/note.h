@@ -33,6 +33,8 @@ enum note_hint {
     HINT_CLOSE = 1 << 9,
     HINT_RETRY = 1 << 10,   /* a failed listing is due again */
     HINT_RELEASE = 1 << 11, /* its last watch is gone */
+    HINT_CROSSED = 1 << 12, /* an entry came or went by a rename from or to
+                               another directory (FreeBSD's EXTEND) */
 };
 
 /* NOTE_* bits to ask for so that `in_mask` can be served. */

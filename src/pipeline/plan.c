@@ -145,13 +145,20 @@ static int pair_parts(struct plan *plan, const struct plan_source *sources)
     return 0;
 }
 
-/* Would this part read better if its other half came? */
-static bool part_lacks(const struct plan *plan, const struct part *part)
+/*
+ * Would this part read better if something else came?  A rename's other half;
+ * or the end of a directory that is watched itself, which is told before it.
+ */
+static bool part_lacks(const struct plan *plan,
+                       const struct plan_source *source,
+                       const struct part *part)
 {
     if (part->pair != NO_PART)
         return false;
     if (!part->gone)
-        return !part->change->untouched;
+        return source->wants_moves && !part->change->untouched;
+    if (!source->wants_moves && part->change->type != DT_DIR)
+        return false;
     /* Renamed over: nothing is told of it. */
     return part->twin == NO_PART || plan->parts[part->twin].pair == NO_PART;
 }
@@ -186,10 +193,11 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
         return err;
     for (uint32_t i = 0; i < count; i++)
         sources[i].waits =
-            sources[i].may_wait && (sources[i].self & VN_IN_MOVE_SELF) != 0;
+            sources[i].may_wait &&
+            (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0;
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct plan_source *source = &sources[plan->parts[i].source];
-        if (source->may_wait && part_lacks(plan, &plan->parts[i]))
+        if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
             source->waits = true;
     }
     while (spread_waiting(plan, sources))
@@ -281,35 +289,95 @@ static int64_t source_of(const struct round *round, uint64_t dev, uint64_t ino)
 
 static void tell_source(struct round *round, uint32_t source);
 
-static void tell_move(struct round *round, struct part *gone)
+static uint32_t next_cookie(struct round *round)
 {
-    struct part *come = &round->plan->parts[gone->pair];
-    uint64_t dev = round->sources[gone->source].dev;
-    int64_t moved = source_of(round, dev, gone->change->ino);
-    /* relaxed: only its being unique matters; 0 is no cookie */
-    uint32_t cookie = 1 + atomic_fetch_add_explicit(round->last_cookie, 1,
-                                                    memory_order_relaxed);
+    uint32_t cookie;
 
-    if (cookie == 0)
+    do /* relaxed: only its being unique matters; 0 is no cookie */
         cookie = 1 + atomic_fetch_add_explicit(round->last_cookie, 1,
                                                memory_order_relaxed);
-    put_part(round, gone, VN_IN_MOVED_FROM, cookie);
-    put_part(round, come, VN_IN_MOVED_TO, cookie);
-    gone->done = come->done = true;
-    if (come->twin != NO_PART)
-        round->plan->parts[come->twin].done = true; /* or renamed over */
-    if (moved >= 0 && !round->sources[moved].waits)
-        put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
+    while (cookie == 0);
+    return cookie;
 }
 
-static void tell_delete(struct round *round, struct part *gone)
+/* The end of an object that lost this name, if it is watched and has ended. */
+static void tell_end_of(struct round *round, const struct part *gone)
 {
     int64_t object = source_of(round, round->sources[gone->source].dev,
                                gone->change->ino);
 
-    gone->done = true;
     if (object >= 0 && round->sources[object].ends)
         tell_source(round, (uint32_t)object);
+}
+
+/*
+ * What had the name that has now been taken by a rename, or NULL.  Its object
+ * lost a link: if that was watched and has ended, its ATTRIB comes first.
+ */
+static struct part *renamed_over(struct round *round, const struct part *come)
+{
+    struct part *over =
+        come->twin == NO_PART ? NULL : &round->plan->parts[come->twin];
+    int64_t object;
+
+    if (over == NULL || over->done)
+        return NULL;
+    over->done = true;
+    object = source_of(round, round->sources[over->source].dev,
+                       over->change->ino);
+    if (object >= 0 && round->sources[object].ends &&
+        !round->sources[object].waits) {
+        round->sources[object].self |= VN_IN_ATTRIB; /* a directory too */
+        put_self(round, (uint32_t)object, VN_IN_ATTRIB);
+    }
+    return over;
+}
+
+static void tell_move(struct round *round, struct part *gone)
+{
+    struct part *come = &round->plan->parts[gone->pair], *over;
+    uint64_t dev = round->sources[gone->source].dev;
+    int64_t moved = source_of(round, dev, gone->change->ino);
+    uint32_t cookie = next_cookie(round);
+
+    put_part(round, gone, VN_IN_MOVED_FROM, cookie);
+    put_part(round, come, VN_IN_MOVED_TO, cookie);
+    gone->done = come->done = true;
+    over = renamed_over(round, come);
+    if (moved >= 0 && !round->sources[moved].waits)
+        put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
+    if (over != NULL)
+        tell_end_of(round, over);
+}
+
+/*
+ * Is this the only part left without a pair, in a directory that the host says
+ * a rename went into or out of?  Then it is taken for that rename's.  (It may
+ * be another's that was undone before we looked.  So not for who is told of
+ * moves by no other event: a wrong guess would be a loss then.)
+ */
+static bool crossed_alone(const struct round *round, const struct part *part)
+{
+    const struct plan_source *from = &round->sources[part->source];
+    const struct part *parts = round->plan->parts + from->first_part;
+    uint32_t alone = 0;
+
+    if (!from->crossed || !from->wants_moves)
+        return false;
+    for (uint32_t i = 0; i < from->delta->gone + from->delta->come; i++)
+        if (parts[i].pair == NO_PART)
+            alone++;
+    return alone == 1;
+}
+
+static void tell_delete(struct round *round, struct part *gone)
+{
+    gone->done = true;
+    if (crossed_alone(round, gone)) {
+        put_part(round, gone, VN_IN_MOVED_FROM, next_cookie(round));
+        return;
+    }
+    tell_end_of(round, gone);
     put_part(round, gone, VN_IN_DELETE, 0);
 }
 
@@ -399,7 +467,11 @@ static void tell_source(struct round *round, uint32_t source)
         /* Telling may have broken the pair: then it is a create now. */
         if (!come->done && come->pair == NO_PART) {
             come->done = true;
-            put_part(round, come, VN_IN_CREATE, 0);
+            if (delta_moved_in(from->delta, come->change) ||
+                crossed_alone(round, come))
+                put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
+            else
+                put_part(round, come, VN_IN_CREATE, 0);
         }
     }
     put_self(round, source, UINT32_MAX);
@@ -426,6 +498,15 @@ static void tell_renames_of_sources(struct round *round)
             (round->sources[object].self & VN_IN_MOVE_SELF) != 0)
             tell_gone(round, gone);
     }
+}
+
+/*
+ * Objects that ended wait for the directory that lost their name, if that is
+ * told in this round; else they are told last.
+ */
+static bool ends_with_its_name(const struct plan_source *source)
+{
+    return source->ends && (source->self & VN_IN_DELETE_SELF) != 0;
 }
 
 static int index_objects(struct round *round)
@@ -465,6 +546,9 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
     round.err = index_objects(&round);
     if (round.err == 0)
         tell_renames_of_sources(&round);
+    for (uint32_t i = 0; i < count && round.err == 0; i++)
+        if (!ends_with_its_name(&sources[i]))
+            tell_source(&round, i);
     for (uint32_t i = 0; i < count && round.err == 0; i++)
         tell_source(&round, i);
     free(round.objects);

@@ -10,7 +10,7 @@
  * - MOVED_FROM and MOVED_TO are adjacent and share a cookie; a name that is
  *   renamed over is not deleted first; MOVE_SELF of the moved object follows;
  * - what happened to an object that is gone is told, IGNORED included, before
- *   its directory's DELETE;
+ *   its directory's DELETE, or after the MOVED_TO of what took its name;
  * - a watch's self events follow those of its directory, but for MOVE_SELF,
  *   which comes before them.
  *
@@ -26,6 +26,8 @@ struct plan_source {
     uint32_t self;             /* self events (IN_*), DELETE_SELF included */
     bool is_dir;               /* the watched object */
     bool ends;                 /* IGNORED is its last event */
+    bool wants_moves;          /* its mask has MOVED_FROM or MOVED_TO */
+    bool crossed;              /* an entry was renamed into or out of it */
     bool may_wait;             /* in: its other half may yet come */
     bool waits;                /* out of plan_pair; in of plan_order */
     uint8_t state;             /* plan.c's */

@@ -106,6 +106,7 @@ static void reset(struct vnode *vnode, const struct stat *st)
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
     vnode->fflags = 0;
     vnode->current = NULL;
+    vnode->seen = *st;
     vnode->offered = 0;
     vnode->owed = 0;
     vnode->failing = false;

@@ -39,6 +39,7 @@ struct vnode {
 
     /* holder's */
     struct snapshot *current;  /* the newest listing, or NULL */
+    struct stat seen;          /* size and times when last looked at */
     uint64_t offered;          /* ticket of the newest offer to all */
     _Atomic uint64_t joined;   /* V3: latest end of a listing that a new
                                   watch took as told */

@@ -30,6 +30,7 @@ struct offer {
     uint64_t begun;        /* ticket when the listing began (engine.ticks) */
     struct snapshot *after;
     struct delta *delta; /* from the vnode's listing before, or NULL */
+    bool crossed;        /* the host said: by a rename across directories */
 };
 
 enum watch_state {
@@ -54,6 +55,8 @@ struct watch {
     _Atomic(struct offer *) offer; /* W3: exchanged in by the vnode's
                                       holder, out by the instance's */
     _Atomic uint32_t self;     /* W3: ORed in, exchanged out */
+    _Atomic uint64_t noted;    /* W3: when the oldest note behind these two was
+                                  read; 0: none */
     _Atomic uint32_t queued;   /* W4: in the inbox */
     _Atomic(struct watch *) next; /* in the vnode's list: V2 */
     struct handoff_link inbox_link;
@@ -65,6 +68,8 @@ struct watch {
     struct offer *latest;  /* accepted, not told yet */
     struct delta *own;     /* told -> latest, if latest->delta is not it */
     uint32_t untold_self;  /* as `self` */
+    uint64_t untold_noted; /* as `noted` */
+    bool untold_crossed;   /* as offer.crossed */
     uint64_t hold_ticket;  /* 0: not held; else the barrier to wait for */
     uint64_t hold_since_ns;
     bool let_go;           /* waited long enough: tell as it is */

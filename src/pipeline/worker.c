@@ -23,6 +23,7 @@ struct serving {
     struct handoff_link *taken;
     struct offer *offer;
     uint32_t self;
+    uint64_t noted_ns;
     unsigned phase;
 };
 
@@ -154,7 +155,13 @@ static void offer_to(struct serving *s, struct watch *watch)
 {
     struct vnotify *engine = s->worker->engine;
     struct vnotify_instance *instance = watch->instance;
+    uint64_t none = 0;
 
+    /* W3: the oldest counts, until dispatch has taken it */
+    (void)atomic_compare_exchange_strong_explicit(&watch->noted, &none,
+                                                  s->noted_ns,
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed);
     if (s->offer != NULL) {
         /* relaxed: our own reference keeps it alive (W1) */
         atomic_fetch_add_explicit(&s->offer->refs, 1, memory_order_relaxed);
@@ -206,18 +213,47 @@ static void dispatch_taken(struct serving *s)
 
 /* Serving. */
 
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/*
+ * Hosts post a truncation as an attribute change.  It is one of content if the
+ * size is another, or if the content's time moved as a write moves it: to the
+ * time of the change, and not together with the access time, as touch(1) does.
+ */
+static uint32_t tell_truncation(const struct vnode *vnode, uint32_t events,
+                                const struct stat *st)
+{
+    const struct stat *old = &vnode->seen;
+
+    if ((events & VN_IN_ATTRIB) == 0 || (events & VN_IN_MODIFY) != 0)
+        return events;
+    if (st->st_size == old->st_size &&
+        (same_time(st->st_mtim, old->st_mtim) ||
+         !same_time(st->st_mtim, st->st_ctim) ||
+         same_time(st->st_mtim, st->st_atim)))
+        return events;
+    return (events & ~(uint32_t)VN_IN_ATTRIB) | VN_IN_MODIFY;
+}
+
 /* The object's own fate and events, as self bits of its watches. */
-static uint32_t self_events(const struct vnode *vnode, uint32_t hints)
+static uint32_t self_events(struct vnode *vnode, uint32_t hints)
 {
     uint32_t events = note_self_events(hints, vnode->is_dir);
     struct stat st;
 
     if ((hints & HINT_REVOKE) != 0)
         return events | VN_IN_UNMOUNT | SELF_IGNORED;
-    if ((hints & HINT_LINKS) != 0 && fstat(vnode->host_fd, &st) == 0 &&
-        st.st_nlink == 0)
-        events |= SELF_GONE;
-    return events;
+    if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) == 0 ||
+        fstat(vnode->host_fd, &st) != 0)
+        return events;
+    if (!vnode->is_dir && (hints & HINT_LINKS) == 0)
+        events = tell_truncation(vnode, events, &st);
+    vnode->seen = st;
+    return st.st_nlink == 0 && (hints & HINT_LINKS) != 0 ? events | SELF_GONE
+                                                         : events;
 }
 
 static void count_failing(struct vnotify *engine, struct vnode *vnode,
@@ -255,6 +291,7 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     uint64_t noted_ns = vnode->noted_ns;
 
     vnode->noted_ns = 0;
+    s.noted_ns = noted_ns != 0 ? noted_ns : now_ns();
     if (vnode->is_dir && (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
         list(worker, vnode, &s.offer) != 0) {
         owe(worker, vnode, hints);
@@ -263,6 +300,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     vnode->owed = 0;
     vnode->backoff_us = 0;
     count_failing(engine, vnode, false);
+    if (s.offer != NULL)
+        s.offer->crossed = (hints & HINT_CROSSED) != 0;
     s.self = self_events(vnode, hints);
     if (s.offer != NULL || s.self != 0)
         offer_to_all(&s, vnode);

@@ -48,7 +48,7 @@ static int add_watch_path(struct guest *guest,
 }
 
 int64_t inotify_serve_add_watch(struct guest *guest, int guest_fd,
-                          uint64_t path_addr, uint32_t mask)
+                                uint64_t path_addr, uint32_t mask)
 {
     struct vnotify_instance *instance = NULL;
     int found;

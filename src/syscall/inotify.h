@@ -25,8 +25,8 @@ int64_t inotify_serve_init(struct guest *);
 int64_t inotify_serve_init1(struct guest *, int flags);
 
 /* A watch descriptor >= 1. */
-int64_t inotify_serve_add_watch(struct guest *, int guest_fd, uint64_t path_addr,
-                          uint32_t mask);
+int64_t inotify_serve_add_watch(struct guest *, int guest_fd,
+                                uint64_t path_addr, uint32_t mask);
 
 /* 0; IN_IGNORED follows in the queue. */
 int64_t inotify_serve_rm_watch(struct guest *, int guest_fd, int32_t wd);

@@ -45,7 +45,7 @@ int64_t inotify_readv(struct guest *, struct inotify_source *,
 int64_t inotify_fionread(struct guest *, struct inotify_source *,
                          uint64_t guest_addr);
 
-/* The source that reads an instance's queue directly; see inotify_queue_fini. */
+/* The source that reads an instance's queue directly. */
 struct inotify_queue {
     struct inotify_source source;
     struct vnotify_instance *instance;

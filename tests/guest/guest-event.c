@@ -13,18 +13,25 @@ static const struct {
     uint32_t bit;
     const char *name;
 } bit_names[] = {
-    { IN_ACCESS, "ACCESS" },         { IN_MODIFY, "MODIFY" },
-    { IN_ATTRIB, "ATTRIB" },         { IN_CLOSE_WRITE, "CLOSE_WRITE" },
-    { IN_CLOSE_NOWRITE, "CLOSE_NOWRITE" },
-    { IN_OPEN, "OPEN" },             { IN_MOVED_FROM, "MOVED_FROM" },
-    { IN_MOVED_TO, "MOVED_TO" },     { IN_CREATE, "CREATE" },
-    { IN_DELETE, "DELETE" },         { IN_DELETE_SELF, "DELETE_SELF" },
-    { IN_MOVE_SELF, "MOVE_SELF" },   { IN_UNMOUNT, "UNMOUNT" },
-    { IN_Q_OVERFLOW, "Q_OVERFLOW" }, { IN_IGNORED, "IGNORED" },
-    { IN_ISDIR, "ISDIR" },
+    {IN_ACCESS, "ACCESS"},
+    {IN_MODIFY, "MODIFY"},
+    {IN_ATTRIB, "ATTRIB"},
+    {IN_CLOSE_WRITE, "CLOSE_WRITE"},
+    {IN_CLOSE_NOWRITE, "CLOSE_NOWRITE"},
+    {IN_OPEN, "OPEN"},
+    {IN_MOVED_FROM, "MOVED_FROM"},
+    {IN_MOVED_TO, "MOVED_TO"},
+    {IN_CREATE, "CREATE"},
+    {IN_DELETE, "DELETE"},
+    {IN_DELETE_SELF, "DELETE_SELF"},
+    {IN_MOVE_SELF, "MOVE_SELF"},
+    {IN_UNMOUNT, "UNMOUNT"},
+    {IN_Q_OVERFLOW, "Q_OVERFLOW"},
+    {IN_IGNORED, "IGNORED"},
+    {IN_ISDIR, "ISDIR"},
 };
-#define DELIVERED (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED \
-                   | IN_ISDIR)
+#define DELIVERED                                                              \
+    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ISDIR)
 
 void guest_describe(char *text, size_t room, int wd, uint32_t mask,
                     const char *name)
@@ -79,10 +86,10 @@ size_t guest_parse(const void *bytes, size_t size, struct guest_event *events,
               sizeof raw + raw.len, size);
         CHECK(count < room, "expected at most %zu events in a read", room);
         check_record(&raw, at + sizeof raw);
-        events[count] = (struct guest_event) { .wd = raw.wd,
-                                               .mask = raw.mask,
-                                               .cookie = raw.cookie,
-                                               .len = raw.len };
+        events[count] = (struct guest_event){.wd = raw.wd,
+                                             .mask = raw.mask,
+                                             .cookie = raw.cookie,
+                                             .len = raw.len};
         if (raw.len > 0)
             strcpy(events[count].name, at + sizeof raw);
         count++;
@@ -102,7 +109,7 @@ int guest_pending(int inotify_fd)
 
 bool guest_readable(int inotify_fd, int wait_ms)
 {
-    struct pollfd wait = { .fd = inotify_fd, .events = POLLIN };
+    struct pollfd wait = {.fd = inotify_fd, .events = POLLIN};
     int64_t end_ms = guest_now_ms() + wait_ms;
     int ready;
     while ((ready = poll(&wait, 1, wait_ms)) < 0) {
@@ -119,8 +126,8 @@ void guest_await_pending(int inotify_fd, int bytes)
 {
     int64_t end_ms = guest_now_ms() + (guest_lags() ? GUEST_DEADLINE_MS : 0);
     int seen;
-    while ((seen = guest_pending(inotify_fd)) < bytes
-           && guest_now_ms() < end_ms)
+    while ((seen = guest_pending(inotify_fd)) < bytes &&
+           guest_now_ms() < end_ms)
         usleep(200);
     CHECK(seen == bytes, "FIONREAD: expected %d, seen %d", bytes, seen);
 }

@@ -12,7 +12,7 @@
 
 void model_init(struct model *model, int wd)
 {
-    *model = (struct model) { .wd = wd, .room = FIRST_ROOM };
+    *model = (struct model){.wd = wd, .room = FIRST_ROOM};
     model->names = calloc(model->room, sizeof *model->names);
     CHECK(model->names != NULL, "out of memory");
 }

@@ -68,8 +68,8 @@ int guest_supervisor_descriptors(void)
 int guest_supervisor_threads(void)
 {
     return guest_supervisor() == 0
-        ? 0
-        : (int)status_value(guest_supervisor(), "Threads:");
+               ? 0
+               : (int)status_value(guest_supervisor(), "Threads:");
 }
 
 long guest_supervisor_kib(void)

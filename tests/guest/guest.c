@@ -31,8 +31,8 @@ static bool environment_is(const char *name, const char *value)
 
 bool guest_native(void)
 {
-    return getenv("VNOTIFY_TEST_MODE") == NULL
-        || environment_is("VNOTIFY_TEST_MODE", "native");
+    return getenv("VNOTIFY_TEST_MODE") == NULL ||
+           environment_is("VNOTIFY_TEST_MODE", "native");
 }
 
 bool guest_strict(void)
@@ -78,8 +78,8 @@ unsigned guest_seed(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     unsigned seed = set != NULL
-        ? (unsigned)strtoul(set, NULL, 10)
-        : (unsigned)now.tv_nsec ^ (unsigned)getpid() << 16;
+                        ? (unsigned)strtoul(set, NULL, 10)
+                        : (unsigned)now.tv_nsec ^ (unsigned)getpid() << 16;
     printf("     seed: VNOTIFY_TEST_SEED=%u\n", seed);
     fflush(stdout);
     return seed;
@@ -144,8 +144,8 @@ static void list_descriptors(bool *open_now, const bool *before)
     CHECK(list != NULL, "/proc/self/fd: %s", strerror(errno));
     for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
         int number = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || number >= FD_MAX
-            || number == dirfd(list))
+        if (entry->d_name[0] == '.' || number >= FD_MAX ||
+            number == dirfd(list))
             continue;
         open_now[number] = true;
         if (before != NULL && !before[number]) {
@@ -164,8 +164,9 @@ static void run_in_child(const struct guest_case *test, const char *dir)
 {
     static bool before[FD_MAX], after[FD_MAX];
     alarm(CASE_SECONDS);
-    if (mkdir(dir, 0755) != 0 || chdir(dir) != 0 || mkdir("sentinel", 0755) != 0
-        || mkdir("work", 0755) != 0 || chdir("work") != 0)
+    if (mkdir(dir, 0755) != 0 || chdir(dir) != 0 ||
+        mkdir("sentinel", 0755) != 0 || mkdir("work", 0755) != 0 ||
+        chdir("work") != 0)
         guest_fail("%s: %s", dir, strerror(errno));
     list_descriptors(before, NULL);
     test->run();
@@ -225,9 +226,9 @@ int guest_main(int argc, char **argv, const struct guest_case *cases,
         failed += status != 0 && status != SKIP_STATUS;
         skipped += status == SKIP_STATUS;
         printf("%-4s %s (%lld ms)\n",
-               status == 0                 ? "ok"
-                   : status == SKIP_STATUS ? "skip"
-                                           : "FAIL",
+               status == 0             ? "ok"
+               : status == SKIP_STATUS ? "skip"
+                                       : "FAIL",
                cases[i].name, (long long)(guest_now_ms() - start_ms));
     }
     fflush(stdout);
@@ -269,8 +270,7 @@ void guest_rmdir(const char *path)
 
 void guest_rename(const char *from, const char *to)
 {
-    CHECK(rename(from, to) == 0, "rename %s %s: %s", from, to,
-          strerror(errno));
+    CHECK(rename(from, to) == 0, "rename %s %s: %s", from, to, strerror(errno));
 }
 
 void guest_chmod(const char *path, mode_t mode)

@@ -41,7 +41,10 @@ struct guest_case {
     const char *name;
     void (*run)(void);
 };
-#define GUEST_CASE(function) { #function, function }
+#define GUEST_CASE(function)                                                   \
+    {                                                                          \
+#function, function                                                    \
+    }
 
 /* Runs the cases, or those named in argv; the program's exit status. */
 int guest_main(int argc, char **argv, const struct guest_case *, size_t count);
@@ -52,23 +55,23 @@ void guest_fail_at(const char *file, int line, const char *format, ...)
 void guest_skip(const char *format, ...)
     __attribute__((noreturn, format(printf, 1, 2)));
 #define guest_fail(...) guest_fail_at(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(condition, ...) \
-    do { \
-        if (!(condition)) \
-            guest_fail_at(__FILE__, __LINE__, __VA_ARGS__); \
+#define CHECK(condition, ...)                                                  \
+    do {                                                                       \
+        if (!(condition))                                                      \
+            guest_fail_at(__FILE__, __LINE__, __VA_ARGS__);                    \
     } while (0)
 /* `call` must fail with `error`. */
-#define CHECK_FAILS(call, error) \
+#define CHECK_FAILS(call, error)                                               \
     guest_check_fails(__FILE__, __LINE__, #call, (long)(call), error)
 void guest_check_fails(const char *file, int line, const char *call,
                        long result, int error);
 
 /* Where we run; told by run-guest through the environment. */
-bool guest_native(void);    /* on the kernel's own inotify */
-bool guest_strict(void);    /* under vnotify run --strict */
-bool guest_lags(void);      /* under vnotify without it */
-bool guest_foreign(void);   /* through QEMU: everything is slower */
-bool guest_sees_use(void);  /* the host's notes tell open, read and close */
+bool guest_native(void);      /* on the kernel's own inotify */
+bool guest_strict(void);      /* under vnotify run --strict */
+bool guest_lags(void);        /* under vnotify without it */
+bool guest_foreign(void);     /* through QEMU: everything is slower */
+bool guest_sees_use(void);    /* the host's notes tell open, read and close */
 pid_t guest_supervisor(void); /* 0 on the kernel, as are these: */
 int guest_supervisor_descriptors(void);
 int guest_supervisor_threads(void);
@@ -145,7 +148,7 @@ void guest_rmdir(const char *path);
 void guest_rename(const char *from, const char *to);
 void guest_chmod(const char *path, mode_t mode);
 void guest_remove_tree(const char *path);
-void guest_wait_child(pid_t pid); /* must exit with 0 */
+void guest_wait_child(pid_t pid);      /* must exit with 0 */
 void guest_await_asleep(pid_t thread); /* one of this process or a child */
 int64_t guest_now_ms(void);
 unsigned guest_seed(void); /* VNOTIFY_TEST_SEED or a new one; printed */

@@ -35,7 +35,7 @@ static void on_signal(int number)
 
 static void *storm(void *unused)
 {
-    struct timespec pause = { 0, STORM_PAUSE_NS };
+    struct timespec pause = {0, STORM_PAUSE_NS};
     while (!stop) {
         for (int i = 0; i < THREADS; i++)
             pthread_kill(targets[i], SIGURG);
@@ -107,7 +107,7 @@ static void expect_descriptors_back(int before)
 
 static void run_in_storm(void *(*run)(void *), int flags)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
     pthread_t stormer;
     char dir[16];
     int before = guest_supervisor_descriptors();

@@ -47,8 +47,7 @@ static void *remove_watches(void *unused)
     for (int i = 0; i < rounds; i++) {
         int wd = last_wd - i % 4;
         CHECK(inotify_rm_watch(shared_fd, wd) == 0 || errno == EINVAL,
-              "rm_watch: expected success or EINVAL, seen %s",
-              strerror(errno));
+              "rm_watch: expected success or EINVAL, seen %s", strerror(errno));
     }
     return unused;
 }
@@ -116,9 +115,8 @@ static void expect_all_well(void)
 
 static void add_remove_and_delete_race(void)
 {
-    static void *(*const ending[])(void *) = { add_watches, add_watches,
-                                               remove_watches,
-                                               open_and_close };
+    static void *(*const ending[])(void *) = {add_watches, add_watches,
+                                              remove_watches, open_and_close};
     pthread_t ends[GUEST_COUNT(ending)], changes[2], reads;
     rounds = guest_foreign() ? FOREIGN_ROUNDS : ROUNDS;
     shared_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -192,7 +190,7 @@ static void *fill_and_empty(void *unused)
 static void epoll_beside_a_thousand_watches(void)
 {
     struct guest_queue q;
-    struct epoll_event event = { .events = EPOLLIN };
+    struct epoll_event event = {.events = EPOLLIN};
     pthread_t changes[2];
     char path[16];
     guest_open(&q);

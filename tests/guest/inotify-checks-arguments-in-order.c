@@ -16,10 +16,10 @@
 
 #define add inotify_add_watch
 #define NOBODY 65534
-#define KNOWN_BITS \
-    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR \
-     | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD \
-     | IN_ISDIR | IN_ONESHOT)
+#define KNOWN_BITS                                                             \
+    (IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR |    \
+     IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD |          \
+     IN_ISDIR | IN_ONESHOT)
 
 static int open_instance(void)
 {
@@ -151,9 +151,9 @@ static void expect_no_access(void)
     CHECK_FAILS(add(inotify_fd, "private", IN_CREATE | IN_ONLYDIR), ENOTDIR);
     CHECK(add(inotify_fd, "passage/file", IN_ATTRIB) == 1, "passage/file: %s",
           strerror(errno));
-    CHECK_FAILS(add(inotify_fd, "private",
-                    IN_CREATE | IN_MASK_CREATE | IN_MASK_ADD),
-                EINVAL);
+    CHECK_FAILS(
+        add(inotify_fd, "private", IN_CREATE | IN_MASK_CREATE | IN_MASK_ADD),
+        EINVAL);
     close(inotify_fd);
 }
 
@@ -189,9 +189,9 @@ static void then_the_instance(void)
           strerror(errno));
     CHECK_FAILS(add(inotify_fd, "file", IN_ATTRIB | IN_MASK_CREATE), EEXIST);
     CHECK_FAILS(add(inotify_fd, "other", IN_ATTRIB | IN_MASK_CREATE), EEXIST);
-    CHECK_FAILS(add(inotify_fd, "other",
-                    IN_ATTRIB | IN_MASK_CREATE | IN_ONLYDIR),
-                ENOTDIR);
+    CHECK_FAILS(
+        add(inotify_fd, "other", IN_ATTRIB | IN_MASK_CREATE | IN_ONLYDIR),
+        ENOTDIR);
     int another = open_instance();
     CHECK(add(another, "file", IN_ATTRIB | IN_MASK_CREATE) == 1,
           "another instance: %s", strerror(errno));
@@ -202,9 +202,8 @@ static void then_the_instance(void)
 
 static void spellings_of_one_object_are_one_watch(void)
 {
-    static const char *const spellings[] = { "d",      "d/", "d///",
-                                             "./d",    "d/.", "d/sub/..",
-                                             "e/../d", "link", "link/" };
+    static const char *const spellings[] = {
+        "d", "d/", "d///", "./d", "d/.", "d/sub/..", "e/../d", "link", "link/"};
     int inotify_fd = open_instance();
     char here[4096], path[4200];
     guest_mkdir("d");
@@ -226,8 +225,7 @@ static void spellings_of_one_object_are_one_watch(void)
 
 static void any_inode_may_be_watched(void)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX,
-                                   .sun_path = "socket" };
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
     int inotify_fd = open_instance(), next = 1;
     char by_fd[64];
     guest_touch("file");
@@ -239,8 +237,9 @@ static void any_inode_may_be_watched(void)
     int unlinked = open("unlinked", O_RDONLY | O_CLOEXEC);
     guest_unlink("unlinked");
     snprintf(by_fd, sizeof by_fd, "/proc/self/fd/%d", unlinked);
-    const char *const paths[] = { "file", "d", "fifo", "socket", "/dev/null",
-                                  "/", "/proc", "/proc/version", by_fd };
+    const char *const paths[] = {"file",      "d", "fifo",  "socket",
+                                 "/dev/null", "/", "/proc", "/proc/version",
+                                 by_fd};
     for (size_t i = 0; i < GUEST_COUNT(paths); i++)
         CHECK(add(inotify_fd, paths[i], IN_ATTRIB) == next++, "%s: %s",
               paths[i], strerror(errno));
@@ -259,8 +258,8 @@ static void proc_self_is_the_caller(void)
     CHECK(guest_watch(&q, "/proc/self/cwd/d", IN_CREATE) == 1,
           "expected /proc/self/cwd to be ours");
     int dir = open("d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    static const char *const ways[] = { "/proc/self/fd/%d", "/dev/fd/%d",
-                                        "/proc/thread-self/fd/%d" };
+    static const char *const ways[] = {"/proc/self/fd/%d", "/dev/fd/%d",
+                                       "/proc/thread-self/fd/%d"};
     for (size_t i = 0; i < GUEST_COUNT(ways); i++) {
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         snprintf(path, sizeof path, ways[i], dir);

@@ -37,8 +37,8 @@ static void init1_takes_two_flags_and_no_other(void)
 
 static void flags_are_shown(void)
 {
-    static const int flags[] = { 0, IN_NONBLOCK, IN_CLOEXEC,
-                                 IN_NONBLOCK | IN_CLOEXEC };
+    static const int flags[] = {0, IN_NONBLOCK, IN_CLOEXEC,
+                                IN_NONBLOCK | IN_CLOEXEC};
     for (size_t i = 0; i < GUEST_COUNT(flags); i++) {
         int inotify_fd = open_with(flags[i]);
         int status = fcntl(inotify_fd, F_GETFL);
@@ -47,8 +47,8 @@ static void flags_are_shown(void)
               (unsigned)status);
         CHECK((status & O_NONBLOCK) == wanted, "init1(0x%x): F_GETFL is 0x%x",
               (unsigned)flags[i], (unsigned)status);
-        CHECK((fcntl(inotify_fd, F_GETFD) & FD_CLOEXEC)
-                  == (flags[i] & IN_CLOEXEC ? FD_CLOEXEC : 0),
+        CHECK((fcntl(inotify_fd, F_GETFD) & FD_CLOEXEC) ==
+                  (flags[i] & IN_CLOEXEC ? FD_CLOEXEC : 0),
               "init1(0x%x): F_GETFD is 0x%x", (unsigned)flags[i],
               (unsigned)fcntl(inotify_fd, F_GETFD));
         CHECK(fcntl(inotify_fd, F_SETFL, O_NONBLOCK) == 0, "F_SETFL");
@@ -91,8 +91,9 @@ static void other_calls_are_refused(void)
     int inotify_fd = open_with(IN_NONBLOCK);
     CHECK_FAILS(ftruncate(inotify_fd, 0), EINVAL);
     CHECK_FAILS(fsync(inotify_fd), EINVAL);
-    CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, inotify_fd, 0) == MAP_FAILED
-              && errno == ENODEV,
+    CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, inotify_fd, 0) ==
+                  MAP_FAILED &&
+              errno == ENODEV,
           "mmap: expected ENODEV, seen %s", strerror(errno));
     if (!guest_foreign()) /* QEMU knows no such ioctl and says ENOSYS */
         CHECK_FAILS(ioctl(inotify_fd, 0x5678, 0), ENOTTY);
@@ -113,8 +114,7 @@ static void fstat_shows_an_anonymous_inode(void)
     struct stat status;
     int inotify_fd = open_with(IN_NONBLOCK);
     CHECK(fstat(inotify_fd, &status) == 0, "fstat: %s", strerror(errno));
-    CHECK(status.st_mode == 0600 && status.st_size == 0
-              && status.st_nlink == 1,
+    CHECK(status.st_mode == 0600 && status.st_size == 0 && status.st_nlink == 1,
           "expected mode 0600, size 0, nlink 1, seen 0%o, %lld, %ld",
           status.st_mode, (long long)status.st_size, (long)status.st_nlink);
     close(inotify_fd);

@@ -206,30 +206,30 @@ static void cloexec_closes_it(void)
 
 static void send_descriptor(int socket_fd, int sent_fd)
 {
-    char byte = 0, control[CMSG_SPACE(sizeof sent_fd)] = { 0 };
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1,
-                              .msg_control = control,
-                              .msg_controllen = sizeof control };
+    char byte = 0, control[CMSG_SPACE(sizeof sent_fd)] = {0};
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(sizeof sent_fd);
     memcpy(CMSG_DATA(head), &sent_fd, sizeof sent_fd);
-    CHECK(sendmsg(socket_fd, &message, 0) == 1, "sendmsg: %s",
-          strerror(errno));
+    CHECK(sendmsg(socket_fd, &message, 0) == 1, "sendmsg: %s", strerror(errno));
 }
 
 static int receive_descriptor(int socket_fd)
 {
     char byte, control[CMSG_SPACE(sizeof(int))];
-    struct iovec data = { &byte, 1 };
-    struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1,
-                              .msg_control = control,
-                              .msg_controllen = sizeof control };
+    struct iovec data = {&byte, 1};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
     int received = -1;
-    CHECK(recvmsg(socket_fd, &message, 0) == 1, "recvmsg: %s",
-          strerror(errno));
+    CHECK(recvmsg(socket_fd, &message, 0) == 1, "recvmsg: %s", strerror(errno));
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
     CHECK(head != NULL && head->cmsg_type == SCM_RIGHTS, "no descriptor came");
     memcpy(&received, CMSG_DATA(head), sizeof received);
@@ -244,7 +244,7 @@ static void descriptor_passed_over_a_socket_is_the_same(void)
     if (child == 0) {
         struct guest_queue q;
         guest_adopt(&q, receive_descriptor(ends[1]));
-        CHECK(read(ends[1], &(char) { 0 }, 1) == 1, "sender has closed");
+        CHECK(read(ends[1], &(char){0}, 1) == 1, "sender has closed");
         guest_expect(&q, 1, IN_CREATE, "before");
         guest_touch("d/after");
         guest_expect(&q, 1, IN_CREATE, "after");

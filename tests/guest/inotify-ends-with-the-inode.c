@@ -56,17 +56,16 @@ static void the_parent_is_told_last(void)
     int dir = guest_watch(&q, "d/dir", SELF | MEMBERS);
     guest_unlink("d/file");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { file, IN_ATTRIB, NULL },
-                                             { file, IN_DELETE_SELF, NULL },
-                                             { file, IN_IGNORED, NULL },
-                                             { d, IN_DELETE, "file" } },
+                     (struct guest_want[]){{file, IN_ATTRIB, NULL},
+                                           {file, IN_DELETE_SELF, NULL},
+                                           {file, IN_IGNORED, NULL},
+                                           {d, IN_DELETE, "file"}},
                      4);
     guest_rmdir("d/dir");
     guest_expect_all(&q,
-                     (struct guest_want[]) {
-                         { dir, IN_DELETE_SELF, NULL },
-                         { dir, IN_IGNORED, NULL },
-                         { d, IN_DELETE | IN_ISDIR, "dir" } },
+                     (struct guest_want[]){{dir, IN_DELETE_SELF, NULL},
+                                           {dir, IN_IGNORED, NULL},
+                                           {d, IN_DELETE | IN_ISDIR, "dir"}},
                      3);
     guest_expect_quiet_in(&q, d, "d");
     guest_close(&q);
@@ -81,19 +80,18 @@ static void one_of_several_links(void)
     guest_open(&q);
     int d = guest_watch(&q, "d", MEMBERS), file = guest_watch(&q, "d/a", SELF);
     guest_unlink("d/a");
-    guest_expect_all(&q,
-                     (struct guest_want[]) { { file, IN_ATTRIB, NULL },
-                                             { d, IN_DELETE, "a" } },
-                     2);
+    guest_expect_all(
+        &q, (struct guest_want[]){{file, IN_ATTRIB, NULL}, {d, IN_DELETE, "a"}},
+        2);
     guest_expect_quiet_in(&q, d, "d");
     guest_chmod("d/b", 0600);
     guest_expect(&q, file, IN_ATTRIB, NULL);
     guest_unlink("d/b");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { file, IN_ATTRIB, NULL },
-                                             { file, IN_DELETE_SELF, NULL },
-                                             { file, IN_IGNORED, NULL },
-                                             { d, IN_DELETE, "b" } },
+                     (struct guest_want[]){{file, IN_ATTRIB, NULL},
+                                           {file, IN_DELETE_SELF, NULL},
+                                           {file, IN_IGNORED, NULL},
+                                           {d, IN_DELETE, "b"}},
                      4);
     guest_close(&q);
 }
@@ -106,10 +104,10 @@ static void a_new_link(void)
     guest_open(&q);
     int d = guest_watch(&q, "d", MEMBERS), file = guest_watch(&q, "file", SELF);
     CHECK(link("file", "d/link") == 0, "link: %s", strerror(errno));
-    guest_expect_all(&q,
-                     (struct guest_want[]) { { file, IN_ATTRIB, NULL },
-                                             { d, IN_CREATE, "link" } },
-                     2);
+    guest_expect_all(
+        &q,
+        (struct guest_want[]){{file, IN_ATTRIB, NULL}, {d, IN_CREATE, "link"}},
+        2);
     guest_expect_quiet_in(&q, d, "d");
     guest_close(&q);
 }
@@ -124,10 +122,10 @@ static void an_open_file_ends_at_its_last_close(void)
     int wd = guest_watch(&q, "d/file", SELF);
     int file = open("d/file", O_RDONLY | O_CLOEXEC);
     guest_unlink("d/file");
-    guest_expect_all(&q,
-                     (struct guest_want[]) { { wd, IN_ATTRIB, NULL },
-                                             { d, IN_DELETE, "file" } },
-                     2);
+    guest_expect_all(
+        &q,
+        (struct guest_want[]){{wd, IN_ATTRIB, NULL}, {d, IN_DELETE, "file"}},
+        2);
     guest_expect_quiet_in(&q, d, "d");
     CHECK(close(file) == 0, "close: %s", strerror(errno));
     guest_expect(&q, wd, IN_DELETE_SELF, NULL);
@@ -167,16 +165,15 @@ static void a_whole_tree(void)
     int b = guest_watch(&q, "t/a/b", MEMBERS | SELF);
     guest_remove_tree("t");
     guest_expect_all(&q,
-                     (struct guest_want[]) {
-                         { b, IN_DELETE, "file" },
-                         { b, IN_DELETE_SELF, NULL },
-                         { b, IN_IGNORED, NULL },
-                         { a, IN_DELETE | IN_ISDIR, "b" },
-                         { a, IN_DELETE_SELF, NULL },
-                         { a, IN_IGNORED, NULL },
-                         { t, IN_DELETE | IN_ISDIR, "a" },
-                         { t, IN_DELETE_SELF, NULL },
-                         { t, IN_IGNORED, NULL } },
+                     (struct guest_want[]){{b, IN_DELETE, "file"},
+                                           {b, IN_DELETE_SELF, NULL},
+                                           {b, IN_IGNORED, NULL},
+                                           {a, IN_DELETE | IN_ISDIR, "b"},
+                                           {a, IN_DELETE_SELF, NULL},
+                                           {a, IN_IGNORED, NULL},
+                                           {t, IN_DELETE | IN_ISDIR, "a"},
+                                           {t, IN_DELETE_SELF, NULL},
+                                           {t, IN_IGNORED, NULL}},
                      9);
     guest_expect_quiet(&q);
     guest_close(&q);

@@ -24,12 +24,12 @@ static void a_file_over_a_file(void)
     int victim = guest_watch(&q, "d/victim", SELF);
     guest_rename("d/mover", "d/victim");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { d, IN_MOVED_FROM, "mover" },
-                                             { d, IN_MOVED_TO, "victim" },
-                                             { victim, IN_ATTRIB, NULL },
-                                             { mover, IN_MOVE_SELF, NULL },
-                                             { victim, IN_DELETE_SELF, NULL },
-                                             { victim, IN_IGNORED, NULL } },
+                     (struct guest_want[]){{d, IN_MOVED_FROM, "mover"},
+                                           {d, IN_MOVED_TO, "victim"},
+                                           {victim, IN_ATTRIB, NULL},
+                                           {mover, IN_MOVE_SELF, NULL},
+                                           {victim, IN_DELETE_SELF, NULL},
+                                           {victim, IN_IGNORED, NULL}},
                      6);
     guest_expect_quiet_in(&q, d, "d");
     guest_chmod("d/victim", 0600);
@@ -49,9 +49,9 @@ static void a_file_over_one_of_two_links(void)
     int victim = guest_watch(&q, "d/victim", SELF);
     guest_rename("d/mover", "d/victim");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { d, IN_MOVED_FROM, "mover" },
-                                             { d, IN_MOVED_TO, "victim" },
-                                             { victim, IN_ATTRIB, NULL } },
+                     (struct guest_want[]){{d, IN_MOVED_FROM, "mover"},
+                                           {d, IN_MOVED_TO, "victim"},
+                                           {victim, IN_ATTRIB, NULL}},
                      3);
     guest_expect_quiet_in(&q, d, "d");
     guest_close(&q);
@@ -69,9 +69,9 @@ static void a_file_over_an_open_file(void)
     int file = open("d/victim", O_RDONLY | O_CLOEXEC);
     guest_rename("d/mover", "d/victim");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { d, IN_MOVED_FROM, "mover" },
-                                             { d, IN_MOVED_TO, "victim" },
-                                             { victim, IN_ATTRIB, NULL } },
+                     (struct guest_want[]){{d, IN_MOVED_FROM, "mover"},
+                                           {d, IN_MOVED_TO, "victim"},
+                                           {victim, IN_ATTRIB, NULL}},
                      3);
     guest_expect_quiet_in(&q, d, "d");
     close(file);
@@ -93,12 +93,12 @@ static void a_directory_over_an_empty_one(void)
     guest_rename("d/mover", "d/victim");
     guest_expect_all(
         &q,
-        (struct guest_want[]) { { d, IN_MOVED_FROM | IN_ISDIR, "mover" },
-                                { d, IN_MOVED_TO | IN_ISDIR, "victim" },
-                                { victim, IN_ATTRIB | IN_ISDIR, NULL },
-                                { mover, IN_MOVE_SELF, NULL },
-                                { victim, IN_DELETE_SELF, NULL },
-                                { victim, IN_IGNORED, NULL } },
+        (struct guest_want[]){{d, IN_MOVED_FROM | IN_ISDIR, "mover"},
+                              {d, IN_MOVED_TO | IN_ISDIR, "victim"},
+                              {victim, IN_ATTRIB | IN_ISDIR, NULL},
+                              {mover, IN_MOVE_SELF, NULL},
+                              {victim, IN_DELETE_SELF, NULL},
+                              {victim, IN_IGNORED, NULL}},
         6);
     guest_touch("d/victim/inside");
     guest_expect(&q, mover, IN_CREATE, "inside");
@@ -133,10 +133,10 @@ static void an_exchange_ends_nothing(void)
     int a = guest_watch(&q, "d/a", SELF), b = guest_watch(&q, "d/b", SELF);
     CHECK(renameat2(AT_FDCWD, "d/a", AT_FDCWD, "d/b", RENAME_EXCHANGE) == 0,
           "exchange: %s", strerror(errno));
-    guest_expect_all(&q,
-                     (struct guest_want[]) { { a, IN_MOVE_SELF, NULL },
-                                             { b, IN_MOVE_SELF, NULL } },
-                     2);
+    guest_expect_all(
+        &q,
+        (struct guest_want[]){{a, IN_MOVE_SELF, NULL}, {b, IN_MOVE_SELF, NULL}},
+        2);
     guest_expect_quiet(&q);
     guest_chmod("d/a", 0600);
     guest_expect(&q, b, IN_ATTRIB, NULL);

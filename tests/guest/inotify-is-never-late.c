@@ -55,8 +55,8 @@ static void expect_now(int inotify_fd, int round, uint32_t mask,
           "round %d: expected 0x%x %s, seen 0x%x %s", round, mask, name,
           events[0].mask, events[0].name);
     if (next_name != NULL)
-        CHECK(events[1].mask == next_mask
-                  && strcmp(events[1].name, next_name) == 0,
+        CHECK(events[1].mask == next_mask &&
+                  strcmp(events[1].name, next_name) == 0,
               "round %d: expected 0x%x %s, seen 0x%x %s", round, next_mask,
               next_name, events[1].mask, events[1].name);
 }
@@ -84,7 +84,7 @@ static void fionread_then_exactly_that_many(void)
 static void poll_with_timeout_zero(void)
 {
     int count = rounds(), inotify_fd = open_watching();
-    struct pollfd wait = { .fd = inotify_fd, .events = POLLIN };
+    struct pollfd wait = {.fd = inotify_fd, .events = POLLIN};
     char bytes[64];
     for (int round = 0; round < count; round++) {
         CHECK(poll(&wait, 1, 0) == 0, "round %d: expected not ready", round);
@@ -135,12 +135,12 @@ static void select_and_epoll_that_do_not_wait(void)
 {
     int count = rounds() / 2, inotify_fd = open_watching();
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = { .events = EPOLLIN };
+    struct epoll_event event = {.events = EPOLLIN};
     char bytes[64];
     CHECK(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, inotify_fd, &event) == 0, "ctl");
     CHECK(inotify_fd < FD_SETSIZE, "expected a descriptor for select");
     for (int round = 0; round < count; round++) {
-        struct timeval now = { 0, 0 };
+        struct timeval now = {0, 0};
         fd_set reads;
         FD_ZERO(&reads);
         FD_SET(inotify_fd, &reads);

@@ -14,7 +14,7 @@
 #define WATCHED 2
 #define MEMBERS (IN_CREATE | IN_DELETE | IN_MOVE)
 
-static const char *const dirs[DIRS] = { "a", "b", "outside" };
+static const char *const dirs[DIRS] = {"a", "b", "outside"};
 enum kind { NOTHING, FILE_KIND, DIR_KIND };
 static enum kind there[DIRS][NAMES];
 
@@ -51,7 +51,7 @@ static void move(int dir, int name, int new_dir, int new_name)
 {
     char from[64], to[64];
     enum kind *old = &there[dir][name], *new = &there[new_dir][new_name];
-    if (*old == NOTHING || old == new || (*new != NOTHING && *new != *old))
+    if (*old == NOTHING || old == new || (*new != NOTHING &&*new != *old))
         return;
     path_of(from, dir, name);
     path_of(to, new_dir, new_name);
@@ -110,7 +110,7 @@ static void run_bursts(int names, int bursts, int longest)
 {
     struct guest_queue q;
     struct model models[WATCHED];
-    struct model_moves moves = { 0 };
+    struct model_moves moves = {0};
     srand(guest_seed());
     guest_open(&q);
     for (int i = 0; i < DIRS; i++)

@@ -62,7 +62,7 @@ static void a_burst_keeps_its_order_or_its_sense(void)
 {
     struct guest_queue q;
     struct guest_event event;
-    bool there[50] = { false };
+    bool there[50] = {false};
     char path[32];
     guest_mkdir("d");
     guest_open(&q);
@@ -79,15 +79,15 @@ static void a_burst_keeps_its_order_or_its_sense(void)
     q.patience_ms = 0;
     int seen = 0;
     for (; guest_next(&q, &event); seen++) {
-        int name = event.name[0] != '\0' ? (int)strtol(event.name, NULL, 10)
-                                         : 0;
+        int name =
+            event.name[0] != '\0' ? (int)strtol(event.name, NULL, 10) : 0;
         bool comes = event.mask == IN_CREATE;
         CHECK(comes || event.mask == IN_DELETE, "seen mask 0x%x", event.mask);
         CHECK(there[name] != comes, "not legal: 0x%x of %s", event.mask,
               event.name);
         there[name] = comes;
-        CHECK(!guest_native() || name == seen * 31 % 50,
-              "expected %d, seen %s", seen * 31 % 50, event.name);
+        CHECK(!guest_native() || name == seen * 31 % 50, "expected %d, seen %s",
+              seen * 31 % 50, event.name);
     }
     CHECK(!guest_native() || seen == 400, "expected 400 events, seen %d", seen);
     for (int i = 0; i < 50; i++)

@@ -22,9 +22,8 @@ struct cost {
 
 static struct cost cost_now(void)
 {
-    return (struct cost) { guest_supervisor_descriptors(),
-                           guest_supervisor_threads(),
-                           guest_supervisor_kib() };
+    return (struct cost){guest_supervisor_descriptors(),
+                         guest_supervisor_threads(), guest_supervisor_kib()};
 }
 
 /* The supervisor lets go a little after the last close; that is a state. */
@@ -32,9 +31,9 @@ static void expect_cost_back(const struct cost *before)
 {
     int64_t end_ms = guest_now_ms() + GUEST_DEADLINE_MS;
     struct cost now = cost_now();
-    while ((now.descriptors > before->descriptors
-            || now.threads > before->threads)
-           && guest_now_ms() < end_ms) {
+    while ((now.descriptors > before->descriptors ||
+            now.threads > before->threads) &&
+           guest_now_ms() < end_ms) {
         usleep(1000);
         now = cost_now();
     }
@@ -169,7 +168,7 @@ static void children_killed_with_instances_open(void)
             for (;;) /* killed in the middle of a call */
                 close(open_with_watches(0));
         }
-        CHECK(read(ready[0], &(char) { 0 }, 1) == 1, "the child has failed");
+        CHECK(read(ready[0], &(char){0}, 1) == 1, "the child has failed");
         CHECK(kill(child, SIGKILL) == 0, "kill: %s", strerror(errno));
         CHECK(waitpid(child, &status, 0) == child, "waitpid");
         close(ready[0]);

@@ -60,7 +60,7 @@ static void equal_to_the_last_is_dropped(void)
 
 static void what_is_dropped_is_no_edge(void)
 {
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
     struct pair pair;
     guest_touch("file");
     pair_open(&pair, "file", IN_ATTRIB);
@@ -99,7 +99,8 @@ static void a_b_a_stays_three(void)
     guest_touch("a");
     guest_touch("b");
     guest_open(&q);
-    int a = guest_watch(&q, "a", IN_ATTRIB), b = guest_watch(&q, "b", IN_ATTRIB);
+    int a = guest_watch(&q, "a", IN_ATTRIB),
+        b = guest_watch(&q, "b", IN_ATTRIB);
     guest_chmod("a", 0600);
     guest_await_pending(q.fd, 16);
     guest_chmod("b", 0600);

@@ -22,8 +22,8 @@ static void everything_asked_gives_no_other_event(void)
     guest_mkdir("fresh");
     guest_open(&q);
     int wd = guest_watch(&q, "fresh",
-                         IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB
-                             | IN_DELETE_SELF | IN_MOVE_SELF);
+                         IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB |
+                             IN_DELETE_SELF | IN_MOVE_SELF);
     guest_touch("fresh/file");
     guest_expect(&q, wd, IN_CREATE, "file");
     guest_expect_quiet_in(&q, wd, "fresh");

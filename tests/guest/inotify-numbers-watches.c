@@ -124,19 +124,18 @@ static void fdinfo_lists_them(void)
     guest_watch(&q, "d", IN_CREATE | IN_ONLYDIR);
     guest_watch(&q, "file", IN_ATTRIB | IN_DONT_FOLLOW);
     guest_watch(&q, "other", IN_MODIFY | IN_ONESHOT | IN_EXCL_UNLINK);
-    static const uint32_t masks[] = {
-        IN_CREATE, IN_ATTRIB, IN_MODIFY | IN_ONESHOT | IN_EXCL_UNLINK
-    };
+    static const uint32_t masks[] = {IN_CREATE, IN_ATTRIB,
+                                     IN_MODIFY | IN_ONESHOT | IN_EXCL_UNLINK};
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", q.fd);
     FILE *info = fopen(path, "re");
     CHECK(info != NULL, "%s: %s", path, strerror(errno));
     while (fgets(line, sizeof line, info) != NULL) {
-        if (sscanf(line, "inotify wd:%x ino:%*x sdev:%*x mask:%x", &wd, &mask)
-            != 2)
+        if (sscanf(line, "inotify wd:%x ino:%*x sdev:%*x mask:%x", &wd,
+                   &mask) != 2)
             continue;
         CHECK((int)wd == next, "expected wd %d, seen %u", next, wd);
-        CHECK(mask == masks[wd - 1], "wd %u: expected mask 0x%x, seen 0x%x",
-              wd, masks[wd - 1], mask);
+        CHECK(mask == masks[wd - 1], "wd %u: expected mask 0x%x, seen 0x%x", wd,
+              masks[wd - 1], mask);
         next--;
     }
     fclose(info);

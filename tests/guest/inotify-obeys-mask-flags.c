@@ -48,8 +48,8 @@ static void mask_add_adds(void)
 
 static void mask_decides_what_is_told(void)
 {
-    static const uint32_t bits[] = { IN_CREATE, IN_DELETE, IN_MOVED_FROM,
-                                     IN_MOVED_TO, IN_MOVE_SELF };
+    static const uint32_t bits[] = {IN_CREATE, IN_DELETE, IN_MOVED_FROM,
+                                    IN_MOVED_TO, IN_MOVE_SELF};
     struct guest_queue q;
     char dir[16], from[32], to[32], moved[32];
     guest_open(&q);
@@ -140,8 +140,8 @@ static void oneshot_ends_a_deleted_file_once(void)
     guest_touch("first");
     guest_touch("second");
     guest_open(&q);
-    int first = guest_watch(&q, "first",
-                            IN_ATTRIB | IN_DELETE_SELF | IN_ONESHOT);
+    int first =
+        guest_watch(&q, "first", IN_ATTRIB | IN_DELETE_SELF | IN_ONESHOT);
     int second = guest_watch(&q, "second", IN_DELETE_SELF | IN_ONESHOT);
     guest_unlink("first");
     guest_expect(&q, first, IN_ATTRIB, NULL);
@@ -210,13 +210,12 @@ static void onlydir_and_dont_follow(void)
 static void a_link_itself_can_be_watched(void)
 {
     struct guest_queue q;
-    struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+    struct timespec times[2] = {{1, 0}, {1, 0}};
     CHECK(symlink("nowhere", "link") == 0, "symlink: %s", strerror(errno));
     CHECK(symlink("loop", "loop") == 0, "symlink: %s", strerror(errno));
     guest_open(&q);
-    int wd = guest_watch(&q, "link",
-                         IN_DONT_FOLLOW | IN_ATTRIB | IN_MOVE_SELF
-                             | IN_DELETE_SELF);
+    int wd = guest_watch(
+        &q, "link", IN_DONT_FOLLOW | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
     int loop = guest_watch(&q, "loop", IN_DONT_FOLLOW | IN_DELETE_SELF);
     CHECK(utimensat(AT_FDCWD, "link", times, AT_SYMLINK_NOFOLLOW) == 0,
           "utimensat: %s", strerror(errno));

@@ -30,7 +30,7 @@ static void expect_memory_bounded(long before_kib)
 /* Reads until `count` creates were seen; the number of overflow records. */
 static int read_creates(struct guest_queue *q, struct model *model, int count)
 {
-    struct model_moves moves = { 0 };
+    struct model_moves moves = {0};
     struct guest_event event;
     int overflows = 0;
     for (int seen = 0; seen < count && guest_next(q, &event);) {
@@ -81,7 +81,7 @@ static void churn_costs_no_memory(void)
 {
     struct guest_queue q;
     struct model model;
-    struct model_moves moves = { 0 };
+    struct model_moves moves = {0};
     char path[64];
     guest_mkdir("d");
     guest_open(&q);
@@ -111,8 +111,8 @@ static void churn_costs_no_memory(void)
     guest_settle_in(&q, wd, "d");
     while (q.head < q.count)
         model_apply(&model, 1, &moves, &q.events[q.head++]);
-    const char *difference = guest_native() ? NULL
-                                            : model_difference(&model, "d");
+    const char *difference =
+        guest_native() ? NULL : model_difference(&model, "d");
     CHECK(difference == NULL, "expected d/last alone, seen: %s", difference);
     model_fini(&model);
     guest_close(&q);

@@ -33,7 +33,7 @@ static void any_byte_but_slash_and_nul(void)
     guest_open(&q);
     int wd = guest_watch(&q, "d", IN_CREATE | IN_DELETE);
     for (int byte = 1; byte < 256; byte++) {
-        char name[8] = { 'x', (char)byte, 'y' }, path[16];
+        char name[8] = {'x', (char)byte, 'y'}, path[16];
         if (byte == '/')
             continue;
         snprintf(path, sizeof path, "d/%s", name);
@@ -48,9 +48,9 @@ static void any_byte_but_slash_and_nul(void)
 /* Composed and decomposed, upper and lower case: all different names. */
 static void names_are_not_normalised(void)
 {
-    static const char *const names[] = { "\xc3\xa9", "e\xcc\x81", "File",
-                                         "file", " file", "file ", ".file",
-                                         "..file", "-", "\n" };
+    static const char *const names[] = {
+        "\xc3\xa9", "e\xcc\x81", "File",   "file", " file",
+        "file ",    ".file",     "..file", "-",    "\n"};
     struct guest_queue q;
     char path[32];
     guest_mkdir("d");

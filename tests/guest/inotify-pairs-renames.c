@@ -68,7 +68,8 @@ static void between_two_instances(void)
     guest_touch("a/file");
     guest_open(&from);
     guest_open(&to);
-    int a = guest_watch(&from, "a", MEMBERS), b = guest_watch(&to, "b", MEMBERS);
+    int a = guest_watch(&from, "a", MEMBERS),
+        b = guest_watch(&to, "b", MEMBERS);
     guest_rename("a/file", "b/file");
     struct guest_event gone = guest_expect(&from, a, IN_MOVED_FROM, "file");
     struct guest_event come = guest_expect(&to, b, IN_MOVED_TO, "file");
@@ -132,17 +133,16 @@ static void the_moved_one_is_told_after_the_pair(void)
     int dir = guest_watch(&q, "d/dir", MEMBERS | IN_MOVE_SELF);
     guest_rename("d/file", "d/moved");
     guest_expect_all(&q,
-                     (struct guest_want[]) { { d, IN_MOVED_FROM, "file" },
-                                             { d, IN_MOVED_TO, "moved" },
-                                             { file, IN_MOVE_SELF, NULL } },
+                     (struct guest_want[]){{d, IN_MOVED_FROM, "file"},
+                                           {d, IN_MOVED_TO, "moved"},
+                                           {file, IN_MOVE_SELF, NULL}},
                      3);
     guest_rename("d/dir", "e/dir");
-    guest_expect_all(
-        &q,
-        (struct guest_want[]) { { d, IN_MOVED_FROM | IN_ISDIR, "dir" },
-                                { e, IN_MOVED_TO | IN_ISDIR, "dir" },
-                                { dir, IN_MOVE_SELF, NULL } },
-        3);
+    guest_expect_all(&q,
+                     (struct guest_want[]){{d, IN_MOVED_FROM | IN_ISDIR, "dir"},
+                                           {e, IN_MOVED_TO | IN_ISDIR, "dir"},
+                                           {dir, IN_MOVE_SELF, NULL}},
+                     3);
     guest_touch("e/dir/inside");
     guest_expect(&q, dir, IN_CREATE, "inside");
     guest_close(&q);

@@ -71,8 +71,8 @@ static void expect_full(int inotify_fd, int got, int size, int count,
 {
     if (guest_pending(inotify_fd) == 0 || (guest_lags() && size >= PACKET_MAX))
         return;
-    int next_bytes = HEADER + (3 + (count * 37) % (length_max - 2) + 16) / 16
-                         * 16;
+    int next_bytes =
+        HEADER + (3 + (count * 37) % (length_max - 2) + 16) / 16 * 16;
     CHECK(got + next_bytes > size,
           "read(%d): expected the next event of %d bytes too, seen %d bytes",
           size, next_bytes, got);
@@ -126,7 +126,7 @@ static void reads_of_65536_bytes(void)
 
 static void too_small_is_refused_and_consumes_nothing(void)
 {
-    static const size_t small[] = { 0, 1, 8, 15, 16, 17, 31 };
+    static const size_t small[] = {0, 1, 8, 15, 16, 17, 31};
     char bytes[64];
     struct guest_event event;
     int inotify_fd = open_watching(IN_CREATE);
@@ -158,8 +158,8 @@ static void a_longer_second_event_stays(void)
     CHECK_FAILS(read(inotify_fd, bytes, (size_t)first), EINVAL);
     CHECK(read(inotify_fd, bytes, sizeof bytes) == second,
           "expected the second event");
-    CHECK(guest_parse(bytes, (size_t)second, events, 2) == 1
-              && atoi(events[0].name) == 1,
+    CHECK(guest_parse(bytes, (size_t)second, events, 2) == 1 &&
+              atoi(events[0].name) == 1,
           "expected the second name, seen %s", events[0].name);
     finish(inotify_fd);
 }
@@ -207,10 +207,9 @@ static void fionread_tells_what_a_read_returns(void)
 static void readv_reads_each_buffer_in_turn(void)
 {
     char bytes[3][64];
-    struct iovec exact[3] = { { bytes[0], 32 }, { bytes[1], 32 },
-                              { bytes[2], 64 } };
-    struct iovec loose[2] = { { bytes[0], 40 }, { bytes[1], 64 } };
-    struct iovec small[2] = { { bytes[0], 16 }, { bytes[1], 64 } };
+    struct iovec exact[3] = {{bytes[0], 32}, {bytes[1], 32}, {bytes[2], 64}};
+    struct iovec loose[2] = {{bytes[0], 40}, {bytes[1], 64}};
+    struct iovec small[2] = {{bytes[0], 16}, {bytes[1], 64}};
     int inotify_fd = open_watching(IN_CREATE);
     CHECK_FAILS(readv(inotify_fd, exact, 3), EAGAIN);
     make_events(inotify_fd, 5, 3);
@@ -229,7 +228,7 @@ static void readv_reads_each_buffer_in_turn(void)
 static void readv_stops_at_a_buffer_not_filled(void)
 {
     char bytes[2][64];
-    struct iovec loose[2] = { { bytes[0], 40 }, { bytes[1], 64 } };
+    struct iovec loose[2] = {{bytes[0], 40}, {bytes[1], 64}};
     int inotify_fd = open_watching(IN_CREATE);
     make_events(inotify_fd, 3, 3);
     int got = (int)readv(inotify_fd, loose, 2);
@@ -250,8 +249,8 @@ static void bad_short_buffer_loses_the_event(void)
           "expected the second event alone, FIONREAD is %d",
           guest_pending(inotify_fd));
     char bytes[64];
-    CHECK(read(inotify_fd, bytes, 64) == SHORT_EVENT
-              && memcmp(bytes + HEADER, "001", 4) == 0,
+    CHECK(read(inotify_fd, bytes, 64) == SHORT_EVENT &&
+              memcmp(bytes + HEADER, "001", 4) == 0,
           "expected the second event");
     finish(inotify_fd);
 }

@@ -56,7 +56,7 @@ static void reader_start(struct reader *reader, int inotify_fd, size_t size)
 /* Joins; what was read must be this one file's IN_CREATE. */
 static void reader_expect(struct reader *reader, const char *name)
 {
-    struct guest_event event = { 0 };
+    struct guest_event event = {0};
     CHECK(pthread_join(reader->thread, NULL) == 0, "pthread_join");
     CHECK(reader->got == 32, "expected one event of 32 bytes, seen %zd (%s)",
           reader->got, strerror(reader->error));
@@ -91,14 +91,14 @@ static void on_signal(int number)
 
 static void handle_signal(int flags)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = flags };
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0, "sigaction");
     signals = 0;
 }
 
 static void event_wakes_it(void)
 {
-    static const size_t sizes[] = { SHORT_READ, LONG_READ };
+    static const size_t sizes[] = {SHORT_READ, LONG_READ};
     static struct reader reader;
     int inotify_fd = open_blocking();
     for (size_t i = 0; i < GUEST_COUNT(sizes); i++) {
@@ -178,8 +178,7 @@ static void short_buffer_waits_before_it_is_refused(void)
     guest_touch("d/file");
     pthread_join(reader.thread, NULL);
     CHECK(reader.got == -1 && reader.error == EINVAL,
-          "expected EINVAL, seen %zd (%s)", reader.got,
-          strerror(reader.error));
+          "expected EINVAL, seen %zd (%s)", reader.got, strerror(reader.error));
     CHECK(read(inotify_fd, reader.bytes, SHORT_READ) == 32,
           "expected the event to have stayed: %s", strerror(errno));
     finish(inotify_fd);
@@ -188,7 +187,7 @@ static void short_buffer_waits_before_it_is_refused(void)
 static void o_nonblock_can_come_and_go(void)
 {
     static struct reader reader;
-    static const size_t sizes[] = { SHORT_READ, LONG_READ };
+    static const size_t sizes[] = {SHORT_READ, LONG_READ};
     int inotify_fd = open_blocking();
     int flags = fcntl(inotify_fd, F_GETFL);
     for (size_t i = 0; i < GUEST_COUNT(sizes); i++) {

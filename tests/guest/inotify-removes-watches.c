@@ -86,8 +86,7 @@ static void ignored_is_the_last_of_its_watch(void)
         int wd = guest_watch(&q, "d", MEMBERS);
         snprintf(path, sizeof path, "d/file-%d", round);
         guest_touch(path);
-        CHECK(inotify_rm_watch(q.fd, wd) == 0, "rm_watch: %s",
-              strerror(errno));
+        CHECK(inotify_rm_watch(q.fd, wd) == 0, "rm_watch: %s", strerror(errno));
         do {
             CHECK(guest_next(&q, &event), "expected IN_IGNORED of wd %d", wd);
             CHECK(event.wd == wd, "expected wd %d, seen %d", wd, event.wd);

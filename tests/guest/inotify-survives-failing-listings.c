@@ -25,9 +25,8 @@ struct stage {
 /* A case that failed leaves its file behind. */
 static void clear_faults(void)
 {
-    static const char *const variables[] = { "VNOTIFY_FAULT_OPEN",
-                                             "VNOTIFY_FAULT_READ",
-                                             "VNOTIFY_FAULT_ALLOC" };
+    static const char *const variables[] = {
+        "VNOTIFY_FAULT_OPEN", "VNOTIFY_FAULT_READ", "VNOTIFY_FAULT_ALLOC"};
     for (size_t i = 0; i < GUEST_COUNT(variables); i++)
         if (getenv(variables[i]) != NULL)
             unlink(getenv(variables[i]));
@@ -35,9 +34,9 @@ static void clear_faults(void)
 
 static void stage_open(struct stage *s, const char *variable)
 {
-    static const char *const first[] = { "d/stays", "d/goes", "d/moves",
-                                         "d/changes" };
-    *s = (struct stage) { .fault = getenv(variable) };
+    static const char *const first[] = {"d/stays", "d/goes", "d/moves",
+                                        "d/changes"};
+    *s = (struct stage){.fault = getenv(variable)};
     if (s->fault == NULL && guest_native())
         s->fault = "fault";
     CHECK(s->fault != NULL, "expected %s to be set", variable);
@@ -69,7 +68,7 @@ static void expect_nothing_told(struct stage *s)
         return;
     bool told = guest_readable(s->q.fd, LONG_ENOUGH_MS);
     s->q.patience_ms = 0;
-    struct guest_event event = { 0 };
+    struct guest_event event = {0};
     char text[400] = "";
     if (told && guest_next(&s->q, &event))
         guest_describe(text, sizeof text, event.wd, event.mask, event.name);
@@ -88,8 +87,8 @@ static int tell_rest(struct stage *s)
         model_apply(&s->model, 1, &s->moves, &event);
         told++;
         if (!guest_native())
-            CHECK(strcmp(event.name, "comes-and-goes") != 0
-                      && strcmp(event.name, "stays") != 0,
+            CHECK(strcmp(event.name, "comes-and-goes") != 0 &&
+                      strcmp(event.name, "stays") != 0,
                   "expected the net difference, seen \"%s\"", event.name);
     }
     return told;

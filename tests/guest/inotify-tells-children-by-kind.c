@@ -24,8 +24,8 @@ static void open_watching(struct guest_queue *q, uint32_t mask)
 
 static void every_kind_is_created(void)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX,
-                                   .sun_path = "d/socket" };
+    struct sockaddr_un address = {.sun_family = AF_UNIX,
+                                  .sun_path = "d/socket"};
     struct guest_queue q;
     open_watching(&q, MEMBERS);
     guest_touch("d/file");
@@ -55,8 +55,8 @@ static void every_kind_is_deleted(void)
     guest_mkdir("d");
     guest_touch("d/file");
     guest_mkdir("d/dir");
-    CHECK(mkfifo("d/fifo", 0644) == 0 && symlink("x", "d/dangling") == 0
-              && link("d/file", "d/link") == 0,
+    CHECK(mkfifo("d/fifo", 0644) == 0 && symlink("x", "d/dangling") == 0 &&
+              link("d/file", "d/link") == 0,
           "set-up: %s", strerror(errno));
     guest_open(&q);
     int wd = guest_watch(&q, "d", MEMBERS | IN_DELETE_SELF);
@@ -195,13 +195,13 @@ static void a_name_can_change_its_kind(void)
 static void a_reused_inode_number_is_no_rename(void)
 {
     struct guest_queue q;
-    struct guest_want wants[2] = { { 1, IN_DELETE, "old" },
-                                   { 1, IN_CREATE, "new" } };
+    struct guest_want wants[2] = {{1, IN_DELETE, "old"}, {1, IN_CREATE, "new"}};
     guest_mkdir("d");
     guest_open(&q);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 60; i++) {
         guest_touch("d/old");
         wants[0].wd = wants[1].wd = guest_watch(&q, "d", MEMBERS);
+        usleep((useconds_t)(i % 8) * 700); /* time stamps have a tick */
         guest_unlink("d/old");
         guest_touch("d/new");
         guest_expect_all(&q, wants, 2);
@@ -209,6 +209,32 @@ static void a_reused_inode_number_is_no_rename(void)
         guest_unwatch(&q, wants[0].wd);
         guest_unlink("d/new");
     }
+    guest_close(&q);
+}
+
+/* The same between two directories, and with nobody who asked for moves. */
+static void nor_a_move_from_another_directory(void)
+{
+    struct guest_queue q;
+    char name[16], path[32];
+    guest_mkdir("a");
+    guest_mkdir("b");
+    guest_open(&q);
+    int a = guest_watch(&q, "a", MEMBERS), b = guest_watch(&q, "b", IN_CREATE);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "new-%d", i);
+        snprintf(path, sizeof path, "b/%s", name);
+        guest_touch("a/old");
+        guest_expect(&q, a, IN_CREATE, "old");
+        usleep((useconds_t)(i % 8) * 700);
+        guest_unlink("a/old");
+        guest_touch(path);
+        guest_expect_all(
+            &q,
+            (struct guest_want[]){{a, IN_DELETE, "old"}, {b, IN_CREATE, name}},
+            2);
+    }
+    guest_expect_quiet(&q);
     guest_close(&q);
 }
 
@@ -225,6 +251,7 @@ int main(int argc, char **argv)
         GUEST_CASE(odd_entries_harm_nothing),
         GUEST_CASE(a_name_can_change_its_kind),
         GUEST_CASE(a_reused_inode_number_is_no_rename),
+        GUEST_CASE(nor_a_move_from_another_directory),
     };
     return guest_main(argc, argv, cases, GUEST_COUNT(cases));
 }

@@ -52,7 +52,7 @@ static void truncation_is_modify(void)
 static void changing_the_inode_is_attrib(void)
 {
     struct guest_queue q;
-    struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+    struct timespec times[2] = {{1, 0}, {1, 0}};
     guest_touch("file");
     guest_open(&q);
     int wd = guest_watch(&q, "file", IN_ATTRIB);
@@ -121,7 +121,7 @@ static void a_whole_life(void)
     guest_expect(&q, wd, IN_OPEN, NULL);
     CHECK(write(file, "TEXT", 4) == 4, "write: %s", strerror(errno));
     guest_expect(&q, wd, IN_MODIFY, NULL);
-    CHECK(pread(file, &(char) { 0 }, 1, 0) == 1, "pread: %s", strerror(errno));
+    CHECK(pread(file, &(char){0}, 1, 0) == 1, "pread: %s", strerror(errno));
     guest_expect(&q, wd, IN_ACCESS, NULL);
     CHECK(fchmod(file, 0600) == 0, "fchmod: %s", strerror(errno));
     guest_expect(&q, wd, IN_ATTRIB, NULL);

@@ -41,9 +41,9 @@ static void read_one(struct guest_queue *q)
 
 static int poll_now(int inotify_fd)
 {
-    struct pollfd wait = { .fd = inotify_fd,
-                           .events = POLLIN | POLLOUT | POLLPRI | POLLRDNORM
-                               | POLLWRNORM | POLLRDHUP };
+    struct pollfd wait = {.fd = inotify_fd,
+                          .events = POLLIN | POLLOUT | POLLPRI | POLLRDNORM |
+                                    POLLWRNORM | POLLRDHUP};
     CHECK(poll(&wait, 1, 0) >= 0, "poll: %s", strerror(errno));
     return wait.revents;
 }
@@ -68,7 +68,7 @@ static void poll_follows_the_queue(void)
 static int select_now(int inotify_fd, bool *read_set)
 {
     fd_set reads, writes, others;
-    struct timeval now = { 0, 0 };
+    struct timeval now = {0, 0};
     FD_ZERO(&reads);
     FD_SET(inotify_fd, &reads);
     writes = others = reads;
@@ -95,7 +95,7 @@ static void select_sees_only_reading(void)
 
 static int epoll_watching(int inotify_fd, uint32_t events)
 {
-    struct epoll_event wish = { .events = events };
+    struct epoll_event wish = {.events = events};
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     CHECK(epoll_fd >= 0, "epoll_create1: %s", strerror(errno));
     CHECK(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, inotify_fd, &wish) == 0,
@@ -105,7 +105,7 @@ static int epoll_watching(int inotify_fd, uint32_t events)
 
 static uint32_t epoll_within(int epoll_fd, int wait_ms)
 {
-    struct epoll_event seen = { 0 };
+    struct epoll_event seen = {0};
     int ready = epoll_wait(epoll_fd, &seen, 1, wait_ms);
     CHECK(ready >= 0, "epoll_wait: %s", strerror(errno));
     return ready == 0 ? 0 : seen.events;
@@ -210,7 +210,7 @@ struct waiter {
 static void *waiter_run(void *argument)
 {
     struct waiter *w = argument;
-    struct pollfd wait = { .fd = w->inotify_fd, .events = POLLIN };
+    struct pollfd wait = {.fd = w->inotify_fd, .events = POLLIN};
     struct epoll_event event;
     fd_set reads;
     FD_ZERO(&reads);
@@ -239,7 +239,7 @@ static void arrival_wakes_who_waits(void)
     open_watching(&q);
     CHECK(q.fd < FD_SETSIZE, "expected a descriptor for select, seen %d", q.fd);
     for (int way = 0; way < 5; way++) {
-        struct waiter w = { .inotify_fd = q.fd, .way = way };
+        struct waiter w = {.inotify_fd = q.fd, .way = way};
         w.epoll_fd = epoll_watching(q.fd, way == 4 ? EDGE : EPOLLIN);
         CHECK(pthread_create(&w.thread, NULL, waiter_run, &w) == 0, "thread");
         while (w.id == 0)

@@ -1,0 +1,360 @@
+/*
+ * vnotify.h under threads: joining while all changes, readiness, opening and
+ * closing, removing while it is deleted.
+ *
+ * The two tests of joining look into the engine: what a watch has been told is
+ * what its guest's model must be, however it came to know it.
+ */
+#include "pipeline/engine.h"
+
+#include "engine-fixture.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+enum { NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO };
+
+static atomic_bool stop;
+static atomic_int wrong;
+
+/* Joining. */
+
+static int count_entries(const struct snapshot *snapshot)
+{
+    struct entry entry;
+    char name[256];
+    int count = 0;
+
+    for (size_t at = 0; at < snapshot->bytes; count++) {
+        at = snapshot_entry(snapshot, at, &entry);
+        memcpy(name, entry.name, entry.name_len);
+        name[entry.name_len] = '\0';
+        if (faccessat(root_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+            return -1; /* told of, and not there */
+    }
+    return count;
+}
+
+/* When still: what the watch has been told is what the directory is. */
+static void assert_told_is_true(int wd)
+{
+    struct watch *watch = instance_find(instance, wd);
+    struct dirent *entry;
+    int there = 0;
+    DIR *dir;
+
+    assert_non_null(watch);
+    dir = fdopendir(openat(root_fd, ".", O_RDONLY | O_CLOEXEC));
+    while ((entry = readdir(dir)) != NULL)
+        there += strcmp(entry->d_name, ".") != 0 &&
+                 strcmp(entry->d_name, "..") != 0;
+    closedir(dir);
+    assert_int_equal(count_entries(watch->told), there);
+}
+
+static void *join(void *arg)
+{
+    *(int *)arg = vnotify_add_watch_fd(instance, root_fd, NAMED);
+    return NULL;
+}
+
+/*
+ *     add_watch                      worker
+ *       begin, list, end
+ *                                      begin, list: a change, nobody watches
+ *       enter the list of watches
+ *       order a listing
+ *                                      begin, list: nothing new
+ *
+ * The second listing finds what the first found, and must be offered to the
+ * new watch all the same, whose own is older than both.
+ */
+static void test_engine_tells_a_new_watch_what_came_as_it_joined(void **state)
+{
+    pthread_t thread;
+    struct vnode *vnode;
+    int wd = 0;
+
+    (void)state;
+    make_file("before");
+    /* The caller lists, then needs the lock to enter its watch. */
+    pthread_mutex_lock(&instance->lock);
+    pthread_create(&thread, NULL, join, &wd);
+    do {
+        sched_yield();
+        vnode = registry_slot(&engine->registry, 1);
+    } while (atomic_load(&engine->registry.in_use) == 0 ||
+             atomic_load(&vnode->armed) != 1 ||
+             atomic_load(&engine->snapshot_id) == 0 ||
+             (atomic_load(&vnode->claim.word) & UINT64_C(1) << 26) != 0);
+    make_file("during");
+    sync_now();
+    pthread_mutex_unlock(&instance->lock);
+    pthread_join(thread, NULL);
+    assert_int_equal(wd, 1);
+    expect("1 create during");
+    assert_told_is_true(wd);
+    remove_file("during");
+    expect("1 delete during");
+}
+
+static void *change(void *arg)
+{
+    struct random random = { (uintptr_t)arg };
+    char name[16];
+    int fd;
+
+    while (!atomic_load(&stop)) {
+        snprintf(name, sizeof(name), "n%u", random_below(&random, 40));
+        fd = openat(root_fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
+                    0600);
+        if (fd >= 0)
+            close(fd);
+        else
+            unlinkat(root_fd, name, 0);
+        if (random_below(&random, 16) == 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void test_engine_join_misses_no_change(void **state)
+{
+    struct vnotify_instance *other = open_instance();
+    uint64_t seed = random_seed();
+
+    (void)state;
+    for (uint64_t round = 0; round < 150; round++) {
+        pthread_t thread;
+        int wd;
+
+        if (round % 2 == 0) /* the vnode is there, and is being listed */
+            vnotify_add_watch_fd(other, root_fd, NAMED);
+        atomic_store(&stop, false);
+        pthread_create(&thread, NULL, change,
+                       (void *)(uintptr_t)(seed + round));
+        for (uint64_t n = round % 7; n > 0; n--)
+            sched_yield();
+        wd = vnotify_add_watch_fd(instance, root_fd, NAMED);
+        atomic_store(&stop, true);
+        pthread_join(thread, NULL);
+        assert_int_equal(wd, round + 1);
+        sync_now();
+        assert_told_is_true(wd);
+        assert_int_equal(vnotify_rm_watch(instance, wd), 0);
+        sync_now();
+        read_words(instance);
+        if (round % 4 == 0)
+            vnotify_rm_watch(other, (int)round / 4 + 1);
+        sync_now();
+        read_words(other);
+    }
+    vnotify_instance_destroy(other);
+}
+
+/* Readiness. */
+
+static void test_engine_descriptor_is_never_left_readable(void **state)
+{
+    struct pollfd fd = { .fd = vnotify_instance_fd(instance),
+                         .events = POLLIN };
+    _Alignas(struct vnotify_event) char buf[512];
+
+    (void)state;
+    assert_int_equal(add("", NAMED), 1);
+    for (int round = 0; round < 3000; round++) {
+        if (round % 2 == 0)
+            make_file("a");
+        else
+            remove_file("a");
+        /* The reader is as fast as can be. */
+        while (vnotify_read(instance, buf, sizeof(buf)) == -EAGAIN)
+            continue;
+        sync_now();
+        assert_int_equal(vnotify_pending(instance), 0);
+        assert_int_equal(poll(&fd, 1, 0), 0);
+    }
+}
+
+static void test_engine_descriptor_wakes_for_every_event(void **state)
+{
+    struct pollfd fd = { .fd = vnotify_instance_fd(instance),
+                         .events = POLLIN };
+    _Alignas(struct vnotify_event) char buf[512];
+
+    (void)state;
+    assert_int_equal(add("", NAMED), 1);
+    for (int round = 0; round < 3000; round++) {
+        if (round % 2 == 0)
+            make_file("a");
+        else
+            remove_file("a");
+        assert_int_equal(poll(&fd, 1, 20000), 1);
+        assert_true(vnotify_read(instance, buf, sizeof(buf)) > 0);
+    }
+}
+
+/* Opening and closing. */
+
+static int count_links(const char *of)
+{
+    DIR *dir = opendir(of);
+    int count = 0;
+
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void await_rest(void)
+{
+    struct vnotify_stats stats;
+
+    do { /* the housekeeper closes when nobody looks any more */
+        sched_yield();
+        vnotify_stats(engine, &stats);
+    } while (stats.vnodes > 0 || stats.watches > 0);
+}
+
+static void test_engine_opens_and_closes_1000_instances(void **state)
+{
+    struct vnotify_instance *open_ones[8] = { NULL };
+    pthread_t thread;
+    int fds, tasks;
+
+    (void)state;
+    make_dir("d");
+    fds = count_links("/proc/self/fd");
+    tasks = count_links("/proc/self/task");
+    atomic_store(&stop, false);
+    pthread_create(&thread, NULL, change, (void *)1);
+    for (int i = 0; i < 1000; i++) {
+        struct vnotify_instance **slot = &open_ones[i % 8];
+
+        if (*slot != NULL)
+            vnotify_instance_destroy(*slot);
+        *slot = open_instance();
+        assert_int_equal(vnotify_add_watch(*slot, root, NAMED), 1);
+        assert_int_equal(vnotify_add_watch(*slot, path("d"), NAMED), 2);
+        if (i % 3 == 0)
+            assert_int_equal(vnotify_rm_watch(*slot, 1), 0);
+    }
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 8; i++)
+        vnotify_instance_destroy(open_ones[i]);
+    await_rest();
+    sync_now();
+    assert_int_equal(count_links("/proc/self/task"), tasks);
+    /* eventfds go with the last reference, by the housekeeper as well */
+    for (int tries = 0; tries < 10000000; tries++)
+        if (count_links("/proc/self/fd") == fds)
+            return;
+    assert_int_equal(count_links("/proc/self/fd"), fds);
+}
+
+static void test_engine_starts_and_stops_without_a_trace(void **state)
+{
+    int fds = count_links("/proc/self/fd");
+    int tasks = count_links("/proc/self/task");
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct vnotify_config config = { .workers = 2 + (unsigned)i % 5 };
+        struct vnotify *other;
+        struct vnotify_instance *its;
+
+        assert_int_equal(vnotify_create(&other, &config), 0);
+        assert_int_equal(vnotify_instance_create(other, NULL, NULL, &its), 0);
+        assert_int_equal(vnotify_add_watch(its, root, NAMED), 1);
+        make_file("a");
+        remove_file("a");
+        vnotify_instance_destroy(its);
+        vnotify_destroy(other);
+    }
+    assert_int_equal(count_links("/proc/self/fd"), fds);
+    assert_int_equal(count_links("/proc/self/task"), tasks);
+}
+
+/* Racing calls: CONFORMANCE 43. */
+
+static void *remove_watches(void *arg)
+{
+    (void)arg;
+    for (int wd = 1; !atomic_load(&stop); wd++) {
+        int err = vnotify_rm_watch(instance, wd);
+
+        if (err != 0 && err != -EINVAL)
+            atomic_fetch_add(&wrong, 1);
+        if (err != 0)
+            wd = wd > 3 ? wd - 3 : 0;
+    }
+    return NULL;
+}
+
+static void *make_and_delete(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        int fd = openat(root_fd, "victim", O_CREAT | O_WRONLY | O_CLOEXEC,
+                        0600);
+
+        if (fd >= 0)
+            close(fd);
+        unlinkat(root_fd, "victim", 0);
+    }
+    return NULL;
+}
+
+static void test_engine_bears_racing_calls(void **state)
+{
+    _Alignas(struct vnotify_event) static char buf[65536];
+    static char last[1 << 16]; /* wds whose IGNORED was read */
+    pthread_t threads[2];
+    int ignored = 0;
+
+    (void)state;
+    memset(last, 0, sizeof(last));
+    atomic_store(&stop, false);
+    pthread_create(&threads[0], NULL, remove_watches, NULL);
+    pthread_create(&threads[1], NULL, make_and_delete, NULL);
+    for (int i = 0; i < 3000; i++) {
+        int wd = add("victim", VN_IN_ALL_EVENTS);
+        ssize_t n = vnotify_read(instance, buf, sizeof(buf));
+
+        if (wd < 1 && wd != -ENOENT)
+            atomic_fetch_add(&wrong, 1);
+        for (ssize_t at = 0; at < n;) {
+            const struct vnotify_event *event = (void *)(buf + at);
+
+            assert_in_range(event->wd, 1, sizeof(last) - 1);
+            assert_false(last[event->wd]); /* nothing after IGNORED */
+            last[event->wd] = event->mask == VN_IN_IGNORED;
+            ignored += event->mask == VN_IN_IGNORED;
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    }
+    atomic_store(&stop, true);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    assert_int_equal(wrong, 0);
+    sync_now();
+    assert_true(ignored > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ENGINE_TEST(test_engine_tells_a_new_watch_what_came_as_it_joined),
+        ENGINE_TEST(test_engine_join_misses_no_change),
+        ENGINE_TEST(test_engine_descriptor_is_never_left_readable),
+        ENGINE_TEST(test_engine_descriptor_wakes_for_every_event),
+        ENGINE_TEST(test_engine_opens_and_closes_1000_instances),
+        ENGINE_TEST(test_engine_starts_and_stops_without_a_trace),
+        ENGINE_TEST(test_engine_bears_racing_calls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

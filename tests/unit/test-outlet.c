@@ -1,0 +1,247 @@
+/*
+ * test-outlet.c - the packet pipe between an instance and its guest
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "emulator/outlet-read.h"
+#include "emulator/outlets.h"
+
+enum {
+    SMALL = 32, /* an event with a name of up to 15 bytes */
+};
+
+static struct vnotify *engine;
+static struct outlets *all;
+static struct outlet *outlet;
+static int guest_end;
+static char dir[] = "/tmp/vnotify-unit-XXXXXX";
+static char buffer[65536];
+
+static int setup_with(bool single)
+{
+    strcpy(dir + strlen(dir) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(vnotify_create(&engine, NULL), 0);
+    assert_int_equal(outlets_create(engine, single, &all), 0);
+    assert_int_equal(outlet_create(all, true, &guest_end, &outlet), 0);
+    assert_int_equal(outlets_insert(all, outlet), 0);
+    assert_int_equal(vnotify_add_watch(outlet->instance, dir,
+                                       VN_IN_CREATE | VN_IN_ATTRIB),
+                     1);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return setup_with(false);
+}
+
+static int teardown(void **state)
+{
+    char command[64];
+
+    (void)state;
+    if (guest_end >= 0)
+        close(guest_end);
+    outlets_destroy(all);
+    vnotify_destroy(engine);
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return system(command);
+}
+
+/* Files 0..count-1, in the order of events: each is known before the next. */
+static void make_files(int count)
+{
+    char path[64];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+        assert_int_equal(vnotify_sync(engine), 0);
+    }
+}
+
+static int event_number(const char *event)
+{
+    return atoi(((const struct vnotify_event *)(const void *)event)->name);
+}
+
+static ssize_t take(struct outlet_source *source, size_t bytes,
+                    const char **data)
+{
+    const void *taken = NULL;
+    ssize_t got = source->source.take(&source->source, bytes, &taken);
+
+    *data = taken;
+    return got;
+}
+
+static void test_outlet_passes_events_on(void **state)
+{
+    (void)state;
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), -1);
+    assert_int_equal(errno, EAGAIN);
+    make_files(3);
+    outlets_settle(all);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read(guest_end, buffer, sizeof(buffer)), SMALL);
+        assert_int_equal(event_number(buffer), i);
+    }
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), -1);
+}
+
+static void test_outlet_short_reads_are_exact(void **state)
+{
+    struct outlet_source source;
+    const char *data;
+
+    (void)state;
+    outlet_claim(outlet);
+    outlet_source_init(&source, outlet);
+    assert_int_equal(take(&source, 100, &data), -EAGAIN);
+    make_files(10);
+    assert_int_equal(take(&source, SMALL - 1, &data), -EINVAL);
+    assert_int_equal(take(&source, 0, &data), -EINVAL);
+    assert_int_equal(take(&source, SMALL + 10, &data), SMALL);
+    assert_int_equal(event_number(data), 0);
+    assert_int_equal(take(&source, 4 * SMALL, &data), 4 * SMALL);
+    assert_int_equal(event_number(data), 1);
+    assert_int_equal(source.source.pending(&source.source), 5 * SMALL);
+    outlet_source_fini(&source);
+    outlet_unclaim(outlet);
+    /* The rest stays, one event a packet. */
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), SMALL);
+    assert_int_equal(event_number(buffer), 5);
+}
+
+static void test_outlet_undo_puts_events_back_in_front(void **state)
+{
+    struct outlet_source source;
+    const char *data;
+
+    (void)state;
+    make_files(6);
+    outlet_claim(outlet);
+    outlet_source_init(&source, outlet);
+    assert_int_equal(take(&source, 2 * SMALL, &data), 2 * SMALL);
+    assert_int_equal(take(&source, SMALL, &data), SMALL);
+    outlet_source_undo(&source);
+    outlet_source_fini(&source);
+    outlet_unclaim(outlet);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(read(guest_end, buffer, sizeof(buffer)), SMALL);
+        assert_int_equal(event_number(buffer), i);
+    }
+}
+
+static void test_outlet_splits_packets_written_before(void **state)
+{
+    struct outlet_source source;
+    const char *data;
+    int bytes = 0;
+
+    (void)state;
+    outlet_claim(outlet); /* so that all go in one packet */
+    make_files(8);
+    outlet_unclaim(outlet);
+    assert_int_equal(ioctl(guest_end, FIONREAD, &bytes), 0);
+    assert_int_equal(bytes, 8 * SMALL);
+    outlet_claim(outlet);
+    outlet_source_init(&source, outlet);
+    assert_int_equal(take(&source, 3 * SMALL + 1, &data), 3 * SMALL);
+    assert_int_equal(event_number(data), 0);
+    outlet_source_fini(&source);
+    outlet_unclaim(outlet);
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), SMALL);
+    assert_int_equal(event_number(buffer), 3);
+}
+
+static void test_outlet_refills_a_full_pipe(void **state)
+{
+    enum { MANY = 600 };
+    int seen = 0;
+
+    (void)state;
+    outlet_claim(outlet);
+    outlet->single = true; /* 256 packets at most */
+    outlet_unclaim(outlet);
+    make_files(MANY);
+    while (seen < MANY) {
+        ssize_t got = read(guest_end, buffer, sizeof(buffer));
+
+        if (got < 0) {
+            sched_yield(); /* the other thread refills */
+            continue;
+        }
+        assert_int_equal(got, SMALL);
+        assert_int_equal(event_number(buffer), seen++);
+    }
+}
+
+static void change_mode(mode_t mode)
+{
+    assert_int_equal(chmod(dir, mode), 0);
+    assert_int_equal(vnotify_sync(engine), 0);
+    outlets_settle(all);
+}
+
+static void test_outlet_merges_with_what_is_unread(void **state)
+{
+    int bytes = 0;
+
+    (void)state;
+    change_mode(0750);
+    change_mode(0700);
+    assert_int_equal(ioctl(guest_end, FIONREAD, &bytes), 0);
+    assert_int_equal(bytes, 16);
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), 16);
+    /* What was read merges with nothing. */
+    change_mode(0750);
+    assert_int_equal(ioctl(guest_end, FIONREAD, &bytes), 0);
+    assert_int_equal(bytes, 16);
+}
+
+static void test_outlet_ends_with_the_last_descriptor(void **state)
+{
+    struct vnotify_stats stats;
+    int copy = dup(guest_end);
+
+    (void)state;
+    close(guest_end);
+    guest_end = copy;
+    assert_ptr_equal(outlets_find(all, outlet->dev, outlet->ino), outlet);
+    close(guest_end);
+    guest_end = -1;
+    outlet_release(outlet); /* what outlets_find took */
+    do {
+        sched_yield();
+        vnotify_stats(engine, &stats);
+    } while (stats.instances);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_outlet_passes_events_on),
+        TEST(test_outlet_short_reads_are_exact),
+        TEST(test_outlet_undo_puts_events_back_in_front),
+        TEST(test_outlet_splits_packets_written_before),
+        TEST(test_outlet_refills_a_full_pipe),
+        TEST(test_outlet_merges_with_what_is_unread),
+        TEST(test_outlet_ends_with_the_last_descriptor),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/*
+ * snapshot.h: listings become snapshots; failed is never empty; each name is
+ * there once.  listing_read is a fake: it gives the rows of the test.
+ */
+#include "pipeline/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "listing-fixture.h"
+#include "port/listing.h"
+
+static const struct row *fake_rows;
+static size_t fake_count;
+static int fake_end; /* what the listing says after the rows */
+
+int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
+                 void *arg)
+{
+    (void)host_fd;
+    assert_non_null(buf);
+    assert_true(bytes >= LISTING_BUFFER_MIN);
+    for (size_t i = 0; i < fake_count; i++) {
+        struct listing_entry entry = {
+            .ino = fake_rows[i].ino,
+            .name = fake_rows[i].name,
+            .name_len = (uint16_t)strlen(fake_rows[i].name),
+            .type = fake_rows[i].type,
+        };
+        int stop = fn(arg, &entry);
+
+        if (stop != 0)
+            return stop;
+    }
+    return fake_end;
+}
+
+static struct snapshot_builder builder;
+static struct fault no_fault;
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_count = 0;
+    fake_end = 0;
+    return snapshot_builder_init(&builder);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    snapshot_builder_fini(&builder);
+    return 0;
+}
+
+static int list(const struct row *rows, size_t count)
+{
+    fake_rows = rows;
+    fake_count = count;
+    return snapshot_list(&builder, -1, &no_fault);
+}
+
+static struct snapshot *make(uint64_t id)
+{
+    struct snapshot *snapshot =
+        snapshot_create(&arenas, &builder, &no_fault, id);
+
+    assert_non_null(snapshot);
+    assert_int_equal(snapshot->id, id);
+    return snapshot;
+}
+
+static void test_snapshot_holds_entries_in_the_order_listed(void **state)
+{
+    const struct row rows[] = { { "b", 2, DT_REG },
+                                { "directory", UINT64_MAX, DT_DIR },
+                                { "a", 1, DT_LNK } };
+    struct snapshot *snapshot;
+    struct entry entry;
+    size_t at = 0;
+
+    (void)state;
+    assert_int_equal(list(rows, 3), 0);
+    snapshot = make(5);
+    assert_int_equal(snapshot->count, 3);
+    for (int i = 0; i < 3; i++) {
+        at = snapshot_entry(snapshot, at, &entry);
+        assert_int_equal(entry.ino, rows[i].ino);
+        assert_int_equal(entry.type, rows[i].type);
+        assert_int_equal(entry.name_len, strlen(rows[i].name));
+        assert_memory_equal(entry.name, rows[i].name, entry.name_len);
+    }
+    assert_int_equal(at, snapshot->bytes);
+    snapshot_release(&arenas, snapshot);
+    snapshot_release(&arenas, NULL);
+}
+
+static void test_snapshot_of_nothing_is_empty(void **state)
+{
+    struct snapshot *snapshot;
+
+    (void)state;
+    assert_int_equal(list(NULL, 0), 0);
+    snapshot = make(1);
+    assert_int_equal(snapshot->count, 0);
+    assert_int_equal(snapshot->bytes, 0);
+    assert_true(snapshot_same(&builder, snapshot));
+    snapshot_release(&arenas, snapshot);
+}
+
+static void test_snapshot_same_looks_at_every_byte(void **state)
+{
+    const struct row rows[] = { { "a", 1, DT_REG }, { "b", 2, DT_REG } };
+    const struct row others[][2] = {
+        { { "a", 1, DT_REG }, { "b", 3, DT_REG } },
+        { { "a", 1, DT_REG }, { "b", 2, DT_DIR } },
+        { { "a", 1, DT_REG }, { "c", 2, DT_REG } },
+        { { "b", 2, DT_REG }, { "a", 1, DT_REG } },
+    };
+    struct snapshot *snapshot;
+
+    (void)state;
+    assert_int_equal(list(rows, 2), 0);
+    snapshot = make(1);
+    assert_int_equal(list(rows, 2), 0);
+    assert_true(snapshot_same(&builder, snapshot));
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(list(others[i], 2), 0);
+        assert_false(snapshot_same(&builder, snapshot));
+    }
+    assert_int_equal(list(rows, 1), 0);
+    assert_false(snapshot_same(&builder, snapshot));
+    snapshot_release(&arenas, snapshot);
+}
+
+static void test_snapshot_lives_as_long_as_its_references(void **state)
+{
+    const struct row rows[] = { { "a", 1, DT_REG } };
+    struct snapshot *snapshot;
+
+    (void)state;
+    assert_int_equal(list(rows, 1), 0);
+    snapshot = make(1);
+    snapshot_acquire(snapshot);
+    snapshot_release(&arenas, snapshot);
+    assert_int_equal(snapshot->refs, 1);
+    assert_int_equal(snapshot->count, 1);
+    snapshot_release(&arenas, snapshot);
+}
+
+static void test_snapshot_listing_that_fails_fails(void **state)
+{
+    const struct row rows[] = { { "a", 1, DT_REG } };
+
+    (void)state;
+    fake_end = -EIO;
+    assert_int_equal(list(rows, 1), -EIO);
+    assert_int_equal(list(rows, 0), -EIO);
+    fake_end = -ENOMEM;
+    assert_int_equal(list(rows, 1), -ENOMEM);
+}
+
+static void test_snapshot_refuses_names_that_cannot_be(void **state)
+{
+    char name[300];
+    struct row row = { name, 1, DT_REG };
+
+    (void)state;
+    memset(name, 'n', sizeof(name));
+    name[255] = '\0';
+    assert_int_equal(list(&row, 1), 0);
+    name[255] = 'n';
+    name[256] = '\0';
+    assert_int_equal(list(&row, 1), -EIO);
+    row.name = "";
+    assert_int_equal(list(&row, 1), -EIO);
+}
+
+static int list_path(const char *path, bool removed)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+    assert_return_code(fd, errno);
+    if (removed)
+        rmdir(path);
+    fake_count = 0;
+    fake_end = -ENOENT;
+    err = snapshot_list(&builder, fd, &no_fault);
+    close(fd);
+    return err;
+}
+
+static void test_snapshot_of_a_removed_directory_is_empty(void **state)
+{
+    char path[] = "/tmp/vnotify-unit-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    /* ENOENT of a directory that is there is an error like any other. */
+    assert_int_equal(list_path(path, false), -ENOENT);
+    assert_int_equal(list_path(path, true), 0);
+    assert_int_equal(builder.used, 0);
+    assert_int_equal(builder.count, 0);
+}
+
+static void test_snapshot_faults_hit_each_step(void **state)
+{
+    const struct row rows[] = { { "a", 1, DT_REG }, { "b", 2, DT_REG } };
+    struct fault fault;
+
+    (void)state;
+    assert_int_equal(fault_init(&fault, "read=/,alloc=/nowhere"), 0);
+    fake_rows = rows;
+    for (fake_count = 0; fake_count <= 2; fake_count++)
+        assert_int_equal(snapshot_list(&builder, -1, &fault), -EIO);
+    fault_fini(&fault);
+    assert_int_equal(fault_init(&fault, "read=/nowhere,alloc=/"), 0);
+    fake_count = 2;
+    assert_int_equal(snapshot_list(&builder, -1, &fault), 0);
+    assert_null(snapshot_create(&arenas, &builder, &fault, 1));
+    fault_fini(&fault);
+}
+
+/* More than one call's worth: names can be listed twice, the last counts. */
+enum { MANY = 20000 };
+
+static void test_snapshot_drops_the_earlier_of_repeated_names(void **state)
+{
+    static char names[MANY][8];
+    static bool seen[MANY];
+    static struct row rows[MANY + 3];
+    struct snapshot *snapshot;
+    struct entry entry;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof(names[i]), "f%d", i);
+        rows[i] = (struct row){ names[i], 1 + (uint64_t)i, DT_REG };
+    }
+    rows[MANY] = (struct row){ names[0], 900001, DT_REG };
+    rows[MANY + 1] = (struct row){ names[MANY - 1], 900002, DT_DIR };
+    rows[MANY + 2] = (struct row){ names[0], 900003, DT_REG };
+    assert_int_equal(list(rows, MANY + 3), 0);
+    snapshot = make(1);
+    assert_int_equal(snapshot->count, MANY);
+    for (size_t at = 0; at < snapshot->bytes;) {
+        char name[8] = "";
+        int i;
+
+        at = snapshot_entry(snapshot, at, &entry);
+        assert_in_range(entry.name_len, 2, sizeof(name) - 1);
+        memcpy(name, entry.name, entry.name_len);
+        i = atoi(name + 1);
+        assert_in_range(i, 0, MANY - 1);
+        assert_string_equal(name, names[i]);
+        assert_false(seen[i]);
+        seen[i] = true;
+        assert_int_equal(entry.ino, i == 0          ? 900003
+                                    : i == MANY - 1 ? 900002
+                                                    : 1 + (uint64_t)i);
+    }
+    for (int i = 0; i < MANY; i++)
+        assert_true(seen[i]);
+    snapshot_release(&arenas, snapshot);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_snapshot_holds_entries_in_the_order_listed),
+        CASE(test_snapshot_of_nothing_is_empty),
+        CASE(test_snapshot_same_looks_at_every_byte),
+        CASE(test_snapshot_lives_as_long_as_its_references),
+        CASE(test_snapshot_listing_that_fails_fails),
+        CASE(test_snapshot_refuses_names_that_cannot_be),
+        CASE(test_snapshot_of_a_removed_directory_is_empty),
+        CASE(test_snapshot_faults_hit_each_step),
+        CASE(test_snapshot_drops_the_earlier_of_repeated_names),
+    };
+    return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);
+}

@@ -1,0 +1,192 @@
+/*
+ * vnode.h: one vnode for an inode, slots used again under a new generation.
+ */
+#include "pipeline/vnode.h"
+
+#include "unit.h"
+
+#include <sys/stat.h>
+
+#include "pipeline/note.h"
+#include "pipeline/watch.h"
+
+static struct registry *registry;
+static struct barrier barrier;
+
+static void nothing(void *arg, unsigned phase)
+{
+    (void)arg;
+    (void)phase;
+}
+
+static void no_kick(void *arg)
+{
+    (void)arg;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    registry = calloc(1, sizeof(*registry));
+    barrier_init(&barrier, nothing, no_kick, NULL);
+    return registry_init(registry);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    registry_fini(registry);
+    free(registry);
+    return 0;
+}
+
+static struct vnode *get(uint64_t dev, uint64_t ino, bool *made)
+{
+    struct stat st = { .st_dev = dev, .st_ino = ino, .st_mode = S_IFDIR };
+
+    return registry_get(registry, &st, made);
+}
+
+static struct vnode *make(uint64_t ino)
+{
+    bool made;
+    struct vnode *vnode = get(1, ino, &made);
+
+    assert_non_null(vnode);
+    assert_true(made);
+    return vnode;
+}
+
+/* As the housekeeper does, who holds the claim. */
+static void let_go(struct vnode *vnode)
+{
+    assert_true(registry_put(registry, vnode));
+    claim_close(&vnode->claim, &barrier);
+    registry_free(registry, vnode);
+}
+
+static void test_vnode_is_one_for_each_inode(void **state)
+{
+    bool made;
+    struct vnode *a = make(7), *b;
+
+    (void)state;
+    assert_ptr_equal(get(1, 7, &made), a);
+    assert_false(made);
+    b = get(2, 7, &made); /* another device */
+    assert_true(made);
+    assert_ptr_not_equal(a, b);
+    assert_int_equal(registry->in_use, 2);
+    assert_int_equal(registry->directories, 2);
+    assert_false(registry_put(registry, a));
+    let_go(a);
+    let_go(b);
+    assert_int_equal(registry->in_use, 0);
+    assert_int_equal(registry->directories, 0);
+}
+
+static void test_vnode_is_held_by_who_made_it(void **state)
+{
+    struct vnode *vnode = make(7);
+
+    (void)state;
+    assert_int_equal(claim_post(&vnode->claim, &barrier,
+                                claim_generation(&vnode->claim), HINT_LIST,
+                                BARRIER_UNCOUNTED),
+                     CLAIM_LEFT);
+    assert_false(claim_release(&vnode->claim));
+    let_go(vnode);
+}
+
+static void test_vnode_is_found_by_its_slot(void **state)
+{
+    (void)state;
+    for (uint64_t ino = 1; ino <= 1000; ino++) { /* several chunks */
+        struct vnode *vnode = make(ino);
+
+        assert_int_not_equal(vnode->slot, 0); /* 0 is not a vnode */
+        assert_ptr_equal(registry_slot(registry, vnode->slot), vnode);
+    }
+    assert_int_equal(registry->in_use, 1000);
+}
+
+static void test_vnode_refuses_notes_of_its_slots_earlier_use(void **state)
+{
+    struct vnode *vnode = make(7), *next;
+    uint32_t slot = vnode->slot;
+    uint32_t generation = claim_generation(&vnode->claim);
+
+    (void)state;
+    vnode->host_fd = 99;
+    atomic_store(&vnode->armed, 1);
+    vnode->owed = HINT_LIST;
+    vnode->failing = true;
+    let_go(vnode);
+    assert_int_equal(claim_post(&registry_slot(registry, slot)->claim, &barrier,
+                                generation, HINT_LIST, BARRIER_UNCOUNTED),
+                     CLAIM_STALE);
+    next = make(8);
+    assert_int_equal(next->slot, slot); /* used again */
+    assert_int_not_equal(claim_generation(&next->claim), generation);
+    assert_int_equal(claim_post(&next->claim, &barrier, generation, HINT_LIST,
+                                BARRIER_UNCOUNTED),
+                     CLAIM_STALE);
+    assert_int_equal(next->host_fd, -1);
+    assert_int_equal(next->armed, 0);
+    assert_int_equal(next->owed, 0);
+    assert_false(next->failing);
+    let_go(next);
+}
+
+static void test_vnode_of_an_inode_used_again_is_another(void **state)
+{
+    struct vnode *vnode = make(7), *next;
+
+    (void)state;
+    assert_true(registry_put(registry, vnode));
+    /* Not closed yet: the slot is not free, the inode is. */
+    next = make(7);
+    assert_ptr_not_equal(next, vnode);
+    claim_close(&vnode->claim, &barrier);
+    registry_free(registry, vnode);
+    let_go(next);
+}
+
+static void test_vnode_lists_its_watches_newest_first(void **state)
+{
+    struct vnode *vnode = make(7);
+    struct watch watches[3] = { { .wd = 1 }, { .wd = 2 }, { .wd = 3 } };
+    static const int removals[] = { 1, 2, 0 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        vnode_add_watch(vnode, &watches[i]);
+    assert_ptr_equal(atomic_load(&vnode->watches), &watches[2]);
+    assert_ptr_equal(atomic_load(&watches[2].next), &watches[1]);
+    assert_ptr_equal(atomic_load(&watches[1].next), &watches[0]);
+    assert_null(atomic_load(&watches[0].next));
+    vnode_remove_watch(vnode, &watches[removals[0]]);
+    assert_ptr_equal(atomic_load(&watches[2].next), &watches[0]);
+    /* Who stands on the removed one still finds the rest. */
+    assert_ptr_equal(atomic_load(&watches[1].next), &watches[0]);
+    vnode_remove_watch(vnode, &watches[removals[1]]);
+    assert_ptr_equal(atomic_load(&vnode->watches), &watches[0]);
+    vnode_remove_watch(vnode, &watches[removals[2]]);
+    assert_null(atomic_load(&vnode->watches));
+    let_go(vnode);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_vnode_is_one_for_each_inode),
+        CASE(test_vnode_is_held_by_who_made_it),
+        CASE(test_vnode_is_found_by_its_slot),
+        CASE(test_vnode_refuses_notes_of_its_slots_earlier_use),
+        CASE(test_vnode_of_an_inode_used_again_is_another),
+        CASE(test_vnode_lists_its_watches_newest_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
