@@ -58,7 +58,7 @@ size_t outlet_event_bytes(const char *events)
 
 static bool claim_waited_for(struct outlet *outlet)
 {
-    /* Relaxed: a hint; who waits is woken by the release in any case. */
+    /* relaxed: a hint; who waits is woken by the release in any case */
     return atomic_load_explicit(&outlet->claim, memory_order_relaxed) >=
            CLAIM_WAITER;
 }
@@ -66,6 +66,7 @@ static bool claim_waited_for(struct outlet *outlet)
 /* Holder: false if the claim could not be given up, for events came. */
 static bool claim_release(struct outlet *outlet)
 {
+    /* relaxed: the compare-and-swap confirms it */
     uint32_t word = atomic_load_explicit(&outlet->claim, memory_order_relaxed);
     uint32_t next;
 
@@ -106,6 +107,7 @@ void outlet_claim(struct outlet *outlet)
     for (;;) {
         if (word & CLAIM_HELD) {
             park_wait(&outlet->claim, word, NULL);
+            /* relaxed: the compare-and-swap confirms it */
             word = atomic_load_explicit(&outlet->claim, memory_order_relaxed);
             continue;
         }

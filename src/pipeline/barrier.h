@@ -33,7 +33,8 @@ struct barrier {
     _Atomic int64_t in_flight[2];  /* items of each phase: B3 */
     _Atomic uint64_t requested;    /* tickets asked for: B4 */
     _Atomic uint64_t completed;    /* highest ticket done: B4 */
-    _Atomic uint32_t wake;         /* changes with completed, to sleep on */
+    _Atomic uint32_t wake;         /* B4: changes with completed, to sleep
+                                      on */
     uint64_t started;              /* ticket of the cycle in progress: the
                                       reader's, then the completer's */
     barrier_complete_fn *complete;

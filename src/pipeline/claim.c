@@ -111,6 +111,7 @@ uint32_t claim_take(struct claim *claim, unsigned *phase)
 
 bool claim_release(struct claim *claim)
 {
+    /* relaxed: only what the compare-and-swap confirms is believed */
     uint64_t old = atomic_load_explicit(&claim->word, memory_order_relaxed);
 
     do {
@@ -126,6 +127,7 @@ bool claim_release(struct claim *claim)
 void claim_close(struct claim *claim, struct barrier *barrier)
 {
     uint64_t next;
+    /* relaxed: only what the compare-and-swap confirms is believed */
     uint64_t old = atomic_load_explicit(&claim->word, memory_order_relaxed);
 
     do {

@@ -12,7 +12,7 @@
  * began before told had ended), but the note that made it begin is used up.
  *
  *     add_watch                          worker
- *       begin = tick                       begun = tick
+ *       begin = tick                       begun = about to; begun = tick
  *       list                               list
  *       end = tick                         walk the watches: offer
  *       put the watch into the list
@@ -133,6 +133,7 @@ static int join_armed(struct joining *j)
 
         if (armed < 0)
             return armed;
+        /* relaxed: published by armed (V1) */
         if ((want & ~atomic_load_explicit(&vnode->fflags,
                                           memory_order_relaxed)) == 0)
             return 0;
@@ -216,6 +217,7 @@ static struct watch *find_watch(struct joining *j)
        under the lock that we hold; others' are only walked over, under the
        registry's. */
     pthread_mutex_lock(&j->engine->registry.lock);
+    /* relaxed: the list's writers hold this lock (V2) */
     watch = atomic_load_explicit(&j->vnode->watches, memory_order_relaxed);
     while (watch != NULL &&
            (watch->instance != j->instance || !watch_live(watch)))
@@ -265,6 +267,7 @@ static int publish(struct joining *j, struct watch *watch)
     if (err != 0)
         return err;
     instance->last_wd++;
+    /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_add_explicit(&instance->watches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->engine->watches, 1, memory_order_relaxed);
     pthread_mutex_lock(&j->engine->registry.lock);

@@ -182,6 +182,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
                        struct plan_source *source)
 {
     const struct vnode *vnode = watch->vnode;
+    /* relaxed: a new mask takes effect soon */
     uint32_t mask =
         atomic_load_explicit(&watch->mask, memory_order_relaxed);
     bool ended = !watch_live(watch); /* by rm_watch: only IGNORED is left */
@@ -195,6 +196,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = watch->untold_crossed,
         .may_wait = !watch->let_go &&
+                    /* relaxed: of cost alone */
                     atomic_load_explicit(&d->instance->watches,
                                          memory_order_relaxed) > 1,
     };
@@ -447,6 +449,7 @@ static void retire(struct dispatch *d, struct watch *watch)
 static bool tell(struct dispatch *d, struct planned *event)
 {
     struct watch *watch = d->instance->tellings[event->source].watch;
+    /* relaxed: a new mask takes effect soon */
     uint32_t mask =
         atomic_load_explicit(&watch->mask, memory_order_relaxed);
 

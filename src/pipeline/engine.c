@@ -207,6 +207,7 @@ int vnotify_create(struct vnotify **created,
    for as long as a retry is put off. */
 static void await_vnodes(struct vnotify *engine)
 {
+    /* relaxed: would do; the threads are joined before anything is freed */
     while (atomic_load_explicit(&engine->registry.in_use,
                                 memory_order_acquire) != 0) {
         struct timespec pause = { .tv_nsec = 200 * 1000 };

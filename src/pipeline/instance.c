@@ -102,6 +102,7 @@ int vnotify_instance_create(struct vnotify *engine, vnotify_ready_fn *ready,
         return err;
     }
     pthread_mutex_init(&instance->lock, NULL);
+    /* relaxed: a statistic */
     atomic_fetch_add_explicit(&engine->instances, 1, memory_order_relaxed);
     *created = instance;
     return 0;
@@ -173,6 +174,7 @@ void vnotify_instance_destroy(struct vnotify_instance *instance)
     end_watches(instance);
     pthread_mutex_unlock(&instance->lock);
     dispatch_abandon(instance);
+    /* relaxed: a statistic */
     atomic_fetch_sub_explicit(&engine->instances, 1, memory_order_relaxed);
     housekeeper_close(engine, instance);
 }

@@ -58,7 +58,7 @@ struct vnotify_instance {
     int last_wd;
     bool closing;
 
-    _Atomic uint32_t watches;     /* registered now; relaxed */
+    _Atomic uint32_t watches;     /* registered now; relaxed: of cost alone */
 
     /* dispatch */
     struct watch *pending; /* with something untold, oldest first */

@@ -52,7 +52,8 @@ static inline void lot_sleep(struct lot *lot, unsigned me,
 static inline bool lot_wake(struct lot *lot, uint64_t among)
 {
     uint64_t asleep =
-        atomic_fetch_or_explicit(&lot->asleep, 0, memory_order_seq_cst);
+        atomic_fetch_or_explicit(&lot->asleep, 0, /* PK1 */
+                                 memory_order_seq_cst);
 
     while ((asleep & among) != 0) { /* PK1 */
         unsigned who = (unsigned)__builtin_ctzll(asleep & among);

@@ -5,6 +5,8 @@
 
 #include "pipeline/engine.h"
 
+/* relaxed, here and below: a count orders nothing (stats.h) */
+
 void tally_high(struct tally *tally, enum tally_high which, uint64_t value)
 {
     _Atomic uint64_t *high = &tally->highs[which];

@@ -48,6 +48,7 @@ enum tally_stage {
 enum { STAGE_BUCKETS = 64 * 4 };
 
 struct tally {
+    /* relaxed, here and below: a count orders nothing */
     _Alignas(SYNC_CACHE_LINE) _Atomic uint64_t counters[TALLY_COUNTERS];
     _Atomic uint64_t highs[TALLY_HIGHS];
     _Atomic uint64_t stage_max[STAGE_COUNT];
@@ -57,7 +58,6 @@ struct tally {
 static inline void tally_add(struct tally *tally, enum tally_counter which,
                              uint64_t n)
 {
-    /* relaxed, here and below: a count orders nothing */
     atomic_fetch_add_explicit(&tally->counters[which], n,
                               memory_order_relaxed);
 }

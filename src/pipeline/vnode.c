@@ -35,6 +35,7 @@ int registry_init(struct registry *registry)
 void registry_fini(struct registry *registry)
 {
     for (uint32_t i = 0; i < VNODE_CHUNKS_MAX; i++) {
+        /* relaxed: no other thread is left (V4) */
         struct vnode *chunk = atomic_load_explicit(&registry->chunks[i],
                                                    memory_order_relaxed);
         if (chunk == NULL)
@@ -131,6 +132,7 @@ static struct vnode *registry_make(struct registry *registry,
         registry->free = vnode;
         return NULL;
     }
+    /* relaxed: for decisions of cost */
     atomic_fetch_add_explicit(&registry->in_use, 1, memory_order_relaxed);
     if (vnode->is_dir)
         atomic_fetch_add_explicit(&registry->directories, 1,
@@ -175,6 +177,7 @@ bool registry_put(struct registry *registry, struct vnode *vnode)
 void registry_free(struct registry *registry, struct vnode *vnode)
 {
     pthread_mutex_lock(&registry->lock);
+    /* relaxed: for decisions of cost */
     atomic_fetch_sub_explicit(&registry->in_use, 1, memory_order_relaxed);
     if (vnode->is_dir)
         atomic_fetch_sub_explicit(&registry->directories, 1,

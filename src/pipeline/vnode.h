@@ -32,7 +32,8 @@ struct vnode {
     int host_fd;        /* fixed once armed */
     _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
                               add_watch is at it, the others sleep on it */
-    _Atomic uint32_t fflags; /* asked of the kqueue: whoever set armed to 0 */
+    _Atomic uint32_t fflags; /* V1: asked of the kqueue, by whoever set armed
+                                to 0 */
     _Atomic(struct watch *) watches; /* V2: newest first */
     _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */

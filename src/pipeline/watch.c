@@ -44,6 +44,7 @@ void watch_release(struct vnotify *engine, struct watch *watch)
     if (atomic_fetch_sub_explicit(&watch->refs, 1, memory_order_acq_rel) !=
         1) /* W1 */
         return;
+    /* relaxed: nobody else has it any more */
     offer_release(engine,
                   atomic_load_explicit(&watch->offer, memory_order_relaxed));
     offer_release(engine, watch->latest);

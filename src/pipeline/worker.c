@@ -74,9 +74,11 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     uint64_t start = now_ns(), end;
     int err;
 
+    /* V3: "about to begin", then the ticket: an add_watch that still sees the
+       one before has looked before the ticket was drawn. */
+    atomic_store_explicit(&vnode->begun, UINT64_MAX, memory_order_seq_cst);
     *begun = engine_tick(engine);
-    /* V3: seq_cst: before the listing, for add_watch to see */
-    atomic_store_explicit(&vnode->begun, *begun, memory_order_seq_cst);
+    atomic_store_explicit(&vnode->begun, *begun, memory_order_seq_cst); /* V3 */
     if (fault_hits(&engine->fault, FAULT_OPEN))
         err = -EMFILE;
     else

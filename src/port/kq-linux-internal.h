@@ -128,7 +128,7 @@ struct kq {
 
     /* kq-linux-notes.c, kq-linux.c */
     _Atomic bool draining;               /* L1, L2 */
-    _Atomic uint64_t overflows;          /* a counter */
+    _Atomic uint64_t overflows;          /* relaxed: a counter */
     struct move moves[KQ_MOVES];         /* collector only */
     uint32_t nmoves;                     /* collector only */
     bool move_is_last;                   /* collector only */

@@ -51,7 +51,7 @@ static void recheck_file(struct kq *kq, struct node *node,
 void notes_of_overflow(struct kq *kq)
 {
     struct stat st;
-    /* A counter: whoever reads it acts on nothing else of ours. */
+    /* relaxed: a counter; who reads it acts on nothing else of ours */
     atomic_fetch_add_explicit(&kq->overflows, 1, memory_order_relaxed);
     kq->nmoves = 0;
     /* Nodes added meanwhile need no second look; their number only grows. */

@@ -266,6 +266,6 @@ uint64_t kq_rename_skew_ns(const struct kq *kq)
 
 uint64_t kq_overflows(const struct kq *kq)
 {
-    /* A counter: see notes_of_overflow. */
+    /* relaxed: a counter, see notes_of_overflow */
     return atomic_load_explicit(&kq->overflows, memory_order_relaxed);
 }

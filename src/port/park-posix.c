@@ -2,13 +2,13 @@
  * park-posix.c - park.h over hashed mutexes and condition variables
  *
  *     park_wait                             waker
- *       lock(bucket)                          W0 the caller changes the word
- *       W1 load the word: still expected?     park_wake: lock(bucket)
+ *       lock(bucket)                          PP1 the caller changes the word
+ *       PP2 load the word: still expected?     park_wake: lock(bucket)
  *       wait, which unlocks                     broadcast; unlock
  *
- * W1 pairs with W0.  If park_wake locks the bucket after park_wait did, its
- * broadcast finds the sleeper waiting; if before, the mutex orders W0 before
- * W1, and the sleeper sees the change.
+ * PP2 pairs with PP1.  If park_wake locks the bucket after park_wait did, its
+ * broadcast finds the sleeper waiting; if before, the mutex orders PP1 before
+ * PP2, and the sleeper sees the change.
  *
  * Words share buckets, so every wake is a broadcast.
  */
@@ -69,7 +69,7 @@ void park_wait(_Atomic uint32_t *word, uint32_t expected,
 {
     struct bucket *bucket = bucket_of(word);
     pthread_mutex_lock(&bucket->lock);
-    /* W1, pairs with W0 in the caller; the mutex gives the order */
+    /* relaxed: PP2, the mutex orders it after the caller's PP1 */
     if (atomic_load_explicit(word, memory_order_relaxed) == expected) {
         if (deadline)
             wait_until(bucket, deadline);
