@@ -144,7 +144,8 @@ struct watcher {
     struct model models[DIRS];
     int ended[1024]; /* descriptors removed; IN_IGNORED may be on its way */
     int ended_count;
-    uint32_t from_cookie, to_cookie;
+    uint32_t from_cookie; /* of the event before, if MOVED_FROM */
+    uint32_t last_cookie;
 };
 
 static int name_index(const char *name)
@@ -172,6 +173,26 @@ static bool forget_ended(struct watcher *w, int wd, bool ignored)
     return false;
 }
 
+/*
+ * A rename has a cookie of its own, higher than those before.  Its two halves
+ * are adjacent; one comes alone if the other directory is not watched.
+ */
+static void check_cookie(struct watcher *w, const struct vnotify_event *event)
+{
+    bool from = (event->mask & VN_IN_MOVED_FROM) != 0;
+    bool to = (event->mask & VN_IN_MOVED_TO) != 0;
+
+    if (from || to ? event->cookie == 0 : event->cookie != 0)
+        FAIL("event %#x has cookie %u", event->mask, event->cookie);
+    if ((from || (to && event->cookie != w->from_cookie)) &&
+        event->cookie <= w->last_cookie)
+        FAIL("event %#x has cookie %u after %u", event->mask, event->cookie,
+             w->last_cookie);
+    if (from || to)
+        w->last_cookie = event->cookie;
+    w->from_cookie = from ? event->cookie : 0;
+}
+
 static void apply_named(struct watcher *w, struct model *model,
                         const struct vnotify_event *event)
 {
@@ -183,21 +204,7 @@ static void apply_named(struct watcher *w, struct model *model,
         FAIL("name '%s' was never there", event->name);
         return;
     }
-    /* The other half of a rename is not told to a watch that was removed. */
-    if (w->ended_count > 0)
-        w->from_cookie = what == VN_IN_MOVED_TO ? event->cookie : 0;
-    if (w->from_cookie != 0 && what != VN_IN_MOVED_TO)
-        FAIL("MOVED_FROM cookie %u was not followed by its MOVED_TO",
-             w->from_cookie);
-    /* Alone it comes from a directory that is not watched. */
-    if (what == VN_IN_MOVED_TO && w->from_cookie != 0 &&
-        event->cookie != w->from_cookie)
-        FAIL("MOVED_TO cookie %u, expected %u", event->cookie, w->from_cookie);
-    if (what == VN_IN_MOVED_TO && event->cookie <= w->to_cookie)
-        FAIL("MOVED_TO cookie %u again", event->cookie);
-    if (what == VN_IN_MOVED_TO)
-        w->to_cookie = event->cookie;
-    w->from_cookie = what == VN_IN_MOVED_FROM ? event->cookie : 0;
+    check_cookie(w, event);
     if (what == VN_IN_CREATE ? model->has[n]
                              : what != VN_IN_MOVED_TO && !model->has[n])
         FAIL("event %#x of '%s', which is%s there", event->mask, event->name,
@@ -217,12 +224,10 @@ static void apply(struct watcher *w, const struct vnotify_event *event)
     if ((event->mask & VN_IN_Q_OVERFLOW) != 0)
         FAIL("IN_Q_OVERFLOW");
     if ((event->mask & VN_IN_IGNORED) != 0) {
-        w->from_cookie = 0;
         if (!forget_ended(w, event->wd, true))
             FAIL("IN_IGNORED of wd %d, which was not removed", event->wd);
     } else if (model == NULL) {
-        if ((event->mask & VN_IN_MOVED_TO) != 0)
-            w->from_cookie = 0;
+        check_cookie(w, event);
         if (!forget_ended(w, event->wd, false))
             FAIL("event %#x of unknown wd %d", event->mask, event->wd);
     } else if (event->len != 0) {
@@ -370,7 +375,7 @@ static void *watcher(void *arg)
         }
         memset(w.models, 0, sizeof(w.models));
         w.ended_count = 0;
-        w.from_cookie = w.to_cookie = 0;
+        w.from_cookie = w.last_cookie = 0;
         watch_for_a_while(&w);
         if (!atomic_load(&stop) && random_below(&w.random, 2) == 0)
             stand_still(&w);

@@ -16,8 +16,8 @@
  *     after its effects were released.
  * B4  `requested` goes up before the requester wakes the reader; the reader
  *     loads it before it drains.  So all notes that were posted before the
- *     request are in the drain.  `completed` is stored after the cycle's
- *     completion ran: release, pairs with the acquire in barrier_reached.
+ *     request are in the drain.  `completed` is stored when the drained phase
+ *     counts none: release, pairs with the acquire in barrier_reached.
  */
 #include "pipeline/barrier.h"
 
@@ -42,16 +42,22 @@ void barrier_init(struct barrier *b, barrier_complete_fn *complete,
     b->arg = arg;
 }
 
+static void add(struct barrier *b, unsigned phase)
+{
+    /* seq_cst: counted before anything of the item can be seen (B3) */
+    atomic_fetch_add_explicit(&b->in_flight[phase], 1, memory_order_seq_cst);
+}
+
 unsigned barrier_join(struct barrier *b)
 {
     for (;;) {
         unsigned phase =
             atomic_load_explicit(&b->phase, memory_order_seq_cst); /* B1 */
 
-        barrier_add(b, phase);
+        add(b, phase);
         if (atomic_load_explicit(&b->phase, memory_order_seq_cst) == phase)
-            return phase; /* B1 */
-        barrier_done(b, phase);
+            return 1u << phase; /* B1 */
+        barrier_done(b, 1u << phase);
     }
 }
 
@@ -74,21 +80,24 @@ void barrier_flip(struct barrier *b, uint64_t ticket)
     atomic_store_explicit(&b->draining, 1 + old, memory_order_seq_cst); /* B2 */
 }
 
-void barrier_add(struct barrier *b, unsigned phase)
+void barrier_add(struct barrier *b, unsigned phases)
 {
-    if (phase == BARRIER_UNCOUNTED)
-        return;
-    /* seq_cst: counted before anything of the item can be seen (B3) */
-    atomic_fetch_add_explicit(&b->in_flight[phase], 1, memory_order_seq_cst);
+    for (unsigned phase = 0; phase < 2; phase++)
+        if ((phases & 1u << phase) != 0)
+            add(b, phase);
 }
 
+/*
+ * What waited for the cycle is looked at after `completed` says that it ended,
+ * or the look would not see it.  No other cycle can begin meanwhile, and what
+ * the look leads to counts in the phase that does not drain.
+ */
 static void cycle_complete(struct barrier *b, unsigned phase)
 {
     uint64_t ticket = b->started;
 
-    /* The phase that counts now is the other one (B1). */
-    b->complete(b->arg, phase ^ 1);
     atomic_store_explicit(&b->completed, ticket, memory_order_release); /* B4 */
+    b->complete(b->arg, 1u << (phase ^ 1));
     atomic_store_explicit(&b->draining, 0, memory_order_seq_cst); /* B2 */
     atomic_fetch_add_explicit(&b->wake, 1, memory_order_seq_cst); /* B4 */
     park_wake(&b->wake, INT_MAX);
@@ -125,17 +134,21 @@ static void try_complete(struct barrier *b, unsigned phase)
     }
 }
 
-void barrier_done(struct barrier *b, unsigned phase)
+static void done(struct barrier *b, unsigned phase)
 {
-    int64_t before;
+    int64_t before = atomic_fetch_sub_explicit(&b->in_flight[phase], 1,
+                                               memory_order_seq_cst); /* B3 */
 
-    if (phase == BARRIER_UNCOUNTED)
-        return;
-    before = atomic_fetch_sub_explicit(&b->in_flight[phase], 1,
-                                       memory_order_seq_cst); /* B3 */
     assert(before > 0);
     if (before == 1)
         try_complete(b, phase);
+}
+
+void barrier_done(struct barrier *b, unsigned phases)
+{
+    for (unsigned phase = 0; phase < 2; phase++)
+        if ((phases & 1u << phase) != 0)
+            done(b, phase);
 }
 
 uint64_t barrier_request(struct barrier *b)

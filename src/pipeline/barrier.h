@@ -3,7 +3,8 @@
  *
  * Every piece of work that stems from a note is an *item*: the reader's own
  * turn, a note in the ring, the pending bits of a vnode, the pending bits of
- * an instance.  Items are counted in one of two phases.  A *cycle* drains the
+ * an instance.  Items are counted in one of two phases (or in both, where two
+ * have become one).  A *cycle* drains the
  * port, turns the phase, and ends when the old phase counts none: then all
  * that was noted before the cycle was asked for is in the queues, or owed (to
  * a full queue, or by a listing that failed: owing is not an item).
@@ -21,7 +22,7 @@
 #include "pipeline/sync.h"
 
 /* Runs once per cycle, by the thread that ended it; may barrier_add. */
-typedef void barrier_complete_fn(void *arg, unsigned phase);
+typedef void barrier_complete_fn(void *arg, unsigned phases);
 
 /* Wakes the reader. */
 typedef void barrier_kick_fn(void *arg);
@@ -43,14 +44,16 @@ struct barrier {
 };
 
 enum {
-    BARRIER_UNCOUNTED = 2, /* a phase that counts nothing */
+    /* A set of phases: 1 << 0, 1 << 1, both, or none of them. */
+    BARRIER_UNCOUNTED = 0,
+    /* A value of `draining`. */
     BARRIER_COMPLETING = 3,
 };
 
 void barrier_init(struct barrier *, barrier_complete_fn *, barrier_kick_fn *,
                   void *arg);
 
-/* Begins an item and returns its phase. */
+/* Begins an item and returns its phase, as a set. */
 unsigned barrier_join(struct barrier *);
 
 /* Reader, inside its turn, before it drains: the ticket to drain for, or 0. */
@@ -59,8 +62,9 @@ uint64_t barrier_wanted(struct barrier *);
 /* Reader, inside its turn, after it drained: starts the cycle's end. */
 void barrier_flip(struct barrier *, uint64_t ticket);
 
-void barrier_add(struct barrier *, unsigned phase);
-void barrier_done(struct barrier *, unsigned phase);
+/* One more, one less, in each phase of the set. */
+void barrier_add(struct barrier *, unsigned phases);
+void barrier_done(struct barrier *, unsigned phases);
 
 /* Any thread: a new ticket; wakes the reader. */
 uint64_t barrier_request(struct barrier *);

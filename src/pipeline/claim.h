@@ -18,8 +18,8 @@
  *
  * A claim may be handed to another thread (handoff.h) while it is held.
  *
- * Phases:   a post carries the barrier phase of an item that the poster holds
- *           and passes its count on; see the top of claim.c.
+ * Phases:   a post carries the barrier phases of an item that the poster holds
+ *           and passes its counts on; see the top of claim.c.
  * Progress: lock-free; a post retries only when the word changed.
  * Protocol: C1, C2.
  */
@@ -50,16 +50,16 @@ void claim_init(struct claim *, uint32_t generation, bool held);
 uint32_t claim_generation(const struct claim *);
 
 /*
- * Any thread.  `phase`: of an item that the caller holds, which is passed on
- * (or ended, if the word has one already), or BARRIER_UNCOUNTED.  `bits` may
+ * Any thread.  `phases`: of an item that the caller holds, which is passed on
+ * (or ended, where the word counts already), or BARRIER_UNCOUNTED.  `bits` may
  * be 0 to try for the claim alone: CLAIM_TAKEN or CLAIM_LEFT.
  */
 enum claim_outcome claim_post(struct claim *, struct barrier *,
                               uint32_t generation, uint32_t bits,
-                              unsigned phase);
+                              unsigned phases);
 
-/* Holder: takes all pending bits; the item's phase goes to *phase. */
-uint32_t claim_take(struct claim *, unsigned *phase);
+/* Holder: takes all pending bits; the item's phases go to *phases. */
+uint32_t claim_take(struct claim *, unsigned *phases);
 
 /* Holder: gives the claim up, unless something is pending (then false). */
 bool claim_release(struct claim *);

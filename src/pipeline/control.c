@@ -40,12 +40,14 @@
 
 #include "abi/linux-inotify.h"
 #include "pipeline/engine.h"
+#include "port/listing.h"
 
 /* An add_watch call in progress. */
 struct joining {
     struct vnotify *engine;
     struct vnotify_instance *instance;
     struct vnode *vnode;
+    uint32_t generation; /* of the vnode: it may be gone once published */
     uint32_t mask;
     struct snapshot *told;
     uint64_t begin, end;
@@ -55,7 +57,7 @@ struct joining {
 
 static int reopen(int host_fd, bool is_dir)
 {
-    int fd = is_dir ? openat(host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    int fd = is_dir ? listing_open(host_fd)
                     : fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
 
     /* Out of descriptors is out of watches, as a guest knows it. */
@@ -260,7 +262,10 @@ static int publish(struct joining *j, struct watch *watch)
     struct vnode *vnode = j->vnode;
     int err;
 
-    if (instance->last_wd == INT_MAX)
+    /* relaxed: a bound, kept about right */
+    if (instance->last_wd == INT_MAX ||
+        atomic_load_explicit(&instance->ended, memory_order_relaxed) >=
+            ENDED_UNTOLD_MAX)
         return -ENOSPC;
     watch->wd = instance->last_wd + 1;
     err = instance_insert(instance, watch);
@@ -277,7 +282,11 @@ static int publish(struct joining *j, struct watch *watch)
     return watch->wd;
 }
 
-/* V3: was a listing begun that this watch cannot use? */
+/*
+ * V3: was a listing begun that this watch cannot use?  The watch is published:
+ * it may have ended meanwhile, and the vnode with it.  Slots stay readable,
+ * and a post to another generation is refused.
+ */
 static void order_listing(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
@@ -285,9 +294,9 @@ static void order_listing(struct joining *j)
     if (atomic_load_explicit(&vnode->begun, memory_order_seq_cst) <= /* V3 */
         j->begin)
         return;
-    if (claim_post(&vnode->claim, &j->engine->barrier,
-                   claim_generation(&vnode->claim), HINT_LIST,
-                   barrier_join(&j->engine->barrier)) == CLAIM_TAKEN)
+    if (claim_post(&vnode->claim, &j->engine->barrier, j->generation,
+                   HINT_LIST, barrier_join(&j->engine->barrier)) ==
+        CLAIM_TAKEN)
         worker_defer(j->engine, vnode, 0);
 }
 
@@ -310,8 +319,11 @@ static int join(struct joining *j)
                      j->told, j->end);
     int result;
 
-    if (watch == NULL)
+    if (watch == NULL) {
+        snapshot_release(&j->engine->arenas, j->told);
+        housekeeper_put_vnode(j->engine, j->vnode);
         return -ENOMEM;
+    }
     j->told = NULL; /* the watch's now */
     pthread_mutex_lock(&instance->lock);
     if (answer_from_watch(j, &result)) {
@@ -347,10 +359,12 @@ static int first_watch(struct joining *j, int host_fd)
 {
     struct vnode *vnode = j->vnode;
     int err = arm(j, host_fd);
+    uint64_t start = now_ns();
 
     /* We hold the claim, so its descriptor is ours to list by. */
     if (err == 0 && vnode->is_dir)
         err = list_told(j, vnode->host_fd);
+    vnode->cost_ns = vnode->least_cost_ns = now_ns() - start;
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
         vnode->current = j->told;
@@ -407,6 +421,7 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
     j.vnode = registry_get(&j.engine->registry, &st, &made);
     if (j.vnode == NULL)
         return -ENOMEM;
+    j.generation = claim_generation(&j.vnode->claim);
     if (!made && join_armed(&j) == 0 && updated(&j, &err)) {
         housekeeper_put_vnode(j.engine, j.vnode);
         return err;
@@ -463,6 +478,14 @@ int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
     return wd;
 }
 
+/* Workers need not offer it anything any more. */
+static void unlink_watch(struct vnotify *engine, struct watch *watch)
+{
+    pthread_mutex_lock(&engine->registry.lock);
+    vnode_remove_watch(watch->vnode, watch);
+    pthread_mutex_unlock(&engine->registry.lock);
+}
+
 int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
 {
     struct vnotify *engine = instance->engine;
@@ -474,6 +497,10 @@ int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
     if (watch != NULL && watch_end(watch)) {
         ended = true;
         watch_acquire(watch);
+        unlink_watch(engine, watch);
+        watch->removed = true;
+        /* relaxed: a bound, kept about right */
+        atomic_fetch_add_explicit(&instance->ended, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&instance->lock);
     if (!ended)
@@ -482,7 +509,8 @@ int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
                              memory_order_acq_rel); /* W3 */
     dispatch_enlist(watch);
     watch_release(engine, watch);
-    dispatch_post(engine, engine_callers_tally(engine), instance,
-                  INSTANCE_DIRTY);
+    /* A worker's job: a round may be long, and this call must not be. */
+    dispatch_order(engine, instance, INSTANCE_DIRTY,
+                   barrier_join(&engine->barrier));
     return 0;
 }

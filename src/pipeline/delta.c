@@ -55,9 +55,16 @@ static bool same_name(const struct entry *a, const struct entry *b)
            memcmp(a->name, b->name, a->name_len) == 0;
 }
 
+/* A file system may tell an entry's type at one time and not at another. */
+static bool same_type(const struct entry *a, const struct entry *b)
+{
+    return a->type == b->type || a->type == DT_UNKNOWN ||
+           b->type == DT_UNKNOWN;
+}
+
 static bool same_entry(const struct entry *a, const struct entry *b)
 {
-    return a->ino == b->ino && a->type == b->type && same_name(a, b);
+    return a->ino == b->ino && same_type(a, b) && same_name(a, b);
 }
 
 /*
@@ -277,7 +284,8 @@ static struct delta *build(const struct arenas *arenas, struct match *match,
         if (match->fate_after[i] == FATE_SAME)
             continue;
         put_change(delta, next, &names, after, i);
-        if (match->fate_after[i] == FATE_REPLACED) {
+        if (match->fate_after[i] == FATE_REPLACED &&
+            match->fate_before[match->twin_after[i]] == FATE_REPLACED) {
             uint32_t twin = index_of[match->twin_after[i]];
             delta->changes[next].twin = twin;
             delta->changes[twin].twin = next;
@@ -348,6 +356,8 @@ static void learn_one(struct change *change, int host_fd, const char *name)
               &stx) != 0 ||
         stx.stx_ino != change->ino)
         return; /* changed again since: another note is on its way */
+    if (change->type == DT_UNKNOWN)
+        change->type = IFTODT(stx.stx_mode);
     changed = stamp_ns(stx.stx_ctime);
     /* Without a birth time: a new file's content is as new as the file. */
     change->born_rt_ns = stamp_ns((stx.stx_mask & STATX_BTIME) != 0
@@ -385,4 +395,60 @@ void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
 
         learn_one(change, host_fd, change_name(delta, change));
     }
+}
+
+/* Open addressing by inode; names and types decide: a number may be another
+   inode's by now. */
+static struct change *find_come(struct delta *delta, const uint32_t *table,
+                                uint32_t mask, const struct delta *of,
+                                const struct change *wanted)
+{
+    uint32_t slot = (uint32_t)hash_u64(wanted->ino) & mask;
+
+    for (; table[slot] != 0; slot = (slot + 1) & mask) {
+        struct change *here = &delta->changes[table[slot] - 1];
+
+        if (here->ino == wanted->ino && here->type == wanted->type &&
+            here->name_len == wanted->name_len &&
+            memcmp(change_name(delta, here), change_name(of, wanted),
+                   here->name_len) == 0)
+            return here;
+    }
+    return NULL;
+}
+
+static void inherit_one(struct change *change, const struct change *known)
+{
+    change->born_rt_ns = known->born_rt_ns;
+    change->untouched = known->untouched;
+    change->only_name = known->only_name;
+    change->learned = true;
+}
+
+void delta_inherit(struct delta *delta, const struct delta *other)
+{
+    uint32_t slots = 16, *table;
+
+    while (slots < delta->come * 2)
+        slots *= 2;
+    table = calloc(slots, sizeof(*table));
+    if (table == NULL)
+        return; /* what is not learned is told more plainly */
+    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++) {
+        uint32_t slot =
+            (uint32_t)hash_u64(delta->changes[i].ino) & (slots - 1);
+
+        while (table[slot] != 0)
+            slot = (slot + 1) & (slots - 1);
+        table[slot] = i + 1;
+    }
+    for (uint32_t i = other->gone; i < other->gone + other->come; i++) {
+        const struct change *known = &other->changes[i];
+        struct change *change =
+            find_come(delta, table, slots - 1, other, known);
+
+        if (change != NULL && known->learned)
+            inherit_one(change, known);
+    }
+    free(table);
 }

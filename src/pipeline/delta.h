@@ -49,6 +49,9 @@ static inline const char *change_name(const struct delta *delta,
     return delta->names + change->name;
 }
 
+/* Takes over what another delta has learned of the same names and inodes. */
+void delta_inherit(struct delta *, const struct delta *other);
+
 /*
  * Is what has come the inode that is gone, under another name, rather than a
  * new one with the same number?  (A file system gives a freed number out again

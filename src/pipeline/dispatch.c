@@ -20,14 +20,11 @@
 #include "abi/linux-inotify.h"
 #include "pipeline/engine.h"
 
-/* This holds up the instance's other watches: keep it below a millisecond. */
-enum { LEARN_LAGGING_MAX = 512 };
-
 struct dispatch {
     struct vnotify *engine;
     struct tally *tally;
     struct vnotify_instance *instance;
-    unsigned phase;    /* of the item that this run holds */
+    unsigned phases;    /* of the item that this run holds */
     bool pushed;       /* something new for the reader */
     bool starved;      /* no memory for an event */
 };
@@ -53,6 +50,28 @@ static void append(struct vnotify_instance *instance, struct watch *watch)
     watch->listed = true;
 }
 
+/*
+ * A watch that lags gets one delta over all that it was offered since it was
+ * told.  What workers had learned of its parts goes into it: to ask the file
+ * system here would hold up the instance's other watches.  Without memory the
+ * delta is made later, and knows less.
+ */
+static void span_offers(struct vnotify *engine, struct watch *watch,
+                        const struct offer *newer)
+{
+    const struct delta *older =
+        watch->own != NULL ? watch->own : watch->latest->delta;
+    struct delta *own =
+        delta_create(&engine->arenas, watch->told, newer->after);
+
+    if (own != NULL && older != NULL)
+        delta_inherit(own, older);
+    if (own != NULL && newer->delta != NULL)
+        delta_inherit(own, newer->delta);
+    arena_free(&engine->arenas, watch->own);
+    watch->own = own;
+}
+
 /* Takes the newest offer, if it is one that began after `told` had ended. */
 static void accept_offer(struct vnotify *engine, struct watch *watch)
 {
@@ -65,11 +84,11 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
         offer_release(engine, offer); /* control.c ordered another listing */
         return;
     }
+    if (watch->latest != NULL)
+        span_offers(engine, watch, offer);
     offer_release(engine, watch->latest);
     watch->latest = offer;
     watch->untold_crossed = watch->untold_crossed || offer->crossed;
-    arena_free(&engine->arenas, watch->own);
-    watch->own = NULL;
 }
 
 static void take_noted(struct watch *watch)
@@ -167,12 +186,10 @@ static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
         return NULL;
     if (latest->delta != NULL && latest->delta->before_id == watch->told->id)
         return latest->delta;
-    if (watch->own == NULL) {
+    if (watch->own == NULL) { /* it joined between two listings, or no memory */
         watch->own = delta_create(&engine->arenas, watch->told, latest->after);
         if (watch->own == NULL)
             *err = -ENOMEM;
-        else /* the vnode is open as long as the watch is not retired */
-            delta_learn(watch->own, watch->vnode->host_fd, LEARN_LAGGING_MAX);
         tally_add(d->tally, TALLY_DELTAS, 1);
     }
     return watch->own;
@@ -220,7 +237,7 @@ static bool nothing_under_way(struct dispatch *d)
     return kq_rename_skew_ns(d->engine->kq) == 0 &&
            !kq_pending(d->engine->kq) &&
            barrier_quiet(&d->engine->barrier,
-                         d->phase == BARRIER_UNCOUNTED ? 0 : 1) &&
+                         (unsigned)__builtin_popcount(d->phases)) &&
            handoff_empty(&d->instance->inbox);
 }
 
@@ -527,7 +544,8 @@ static void rounds(struct dispatch *d)
         if (handoff_empty(&instance->inbox))
             break;
     }
-    if (instance->pending != NULL || d->starved)
+    /* A full queue is resumed by its reader, whatever else waits. */
+    if ((told && instance->pending != NULL) || d->starved)
         list_as_waiting(d);
 }
 
@@ -542,10 +560,10 @@ void dispatch_run(struct vnotify *engine, struct tally *tally,
 
     do {
         uint64_t start = now_ns();
-        uint32_t bits = claim_take(&instance->claim, &d.phase);
+        uint32_t bits = claim_take(&instance->claim, &d.phases);
 
         if ((bits & INSTANCE_CLOSE) != 0) {
-            barrier_done(&engine->barrier, d.phase);
+            barrier_done(&engine->barrier, d.phases);
             /* I4: the claim is the destroyer's from here */
             atomic_store_explicit(&instance->yielded, 1,
                                   memory_order_release);
@@ -557,30 +575,22 @@ void dispatch_run(struct vnotify *engine, struct tally *tally,
         if (d.pushed)
             instance_signal(instance);
         tally_stage(tally, STAGE_DISPATCH, now_ns() - start);
-        barrier_done(&engine->barrier, d.phase);
+        barrier_done(&engine->barrier, d.phases);
     } while (!claim_release(&instance->claim));
 }
 
-void dispatch_post(struct vnotify *engine, struct tally *tally,
-                   struct vnotify_instance *instance, uint32_t bits)
-{
-    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN, bits,
-                   barrier_join(&engine->barrier)) == CLAIM_TAKEN)
-        dispatch_run(engine, tally, instance);
-}
-
 void dispatch_order(struct vnotify *engine, struct vnotify_instance *instance,
-                    uint32_t bits, unsigned phase)
+                    uint32_t bits, unsigned phases)
 {
     if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN, bits,
-                   phase) !=
+                   phases) !=
         CLAIM_TAKEN)
         return;
     handoff_give(&engine->deliver, &instance->link);
     lot_wake(&engine->lot, LOT_ANYBODY);
 }
 
-void dispatch_look_at_holds(struct vnotify *engine, unsigned phase)
+void dispatch_look_at_holds(struct vnotify *engine, unsigned phases)
 {
     struct handoff_link *link = handoff_take(&engine->held);
 
@@ -592,8 +602,8 @@ void dispatch_look_at_holds(struct vnotify *engine, unsigned phase)
         /* I2: cleared before the post, so its next hold lists it again */
         atomic_store_explicit(&instance->held_listed, 0,
                               memory_order_release);
-        barrier_add(&engine->barrier, phase);
-        dispatch_order(engine, instance, INSTANCE_HOLDS, phase);
+        barrier_add(&engine->barrier, phases);
+        dispatch_order(engine, instance, INSTANCE_HOLDS, phases);
         instance_release(instance);
     }
 }

@@ -27,9 +27,9 @@ static void kick(void *arg)
 }
 
 /* A cycle has ended: who waited for it looks again. */
-static void cycle_ended(void *arg, unsigned phase)
+static void cycle_ended(void *arg, unsigned phases)
 {
-    dispatch_look_at_holds(arg, phase);
+    dispatch_look_at_holds(arg, phases);
 }
 
 static int check_config(const struct vnotify_config *config,

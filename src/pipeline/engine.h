@@ -34,6 +34,9 @@
 enum {
     WORKERS_MIN = 2, /* one never takes bulk, another does */
     WORKERS_MAX = LOT_SLEEPERS_MAX,
+    /* Removed watches whose IN_IGNORED is unread, per instance: beyond, no
+       watch can be added.  Linux queues as many events by default. */
+    ENDED_UNTOLD_MAX = 16384,
     RING_NOTES = 16384,
     QUEUE_EVENTS_DEFAULT = 4096,
     /* A directory whose last listing took longer is bulk. */
@@ -43,6 +46,7 @@ enum {
     /* A rename's second half is waited for so long at most: its directory
        may be listing for much longer, and must not hold others up. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
+    RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
     RETRY_US_MAX = 1000 * 1000,
 };
@@ -85,7 +89,7 @@ struct vnotify {
     _Atomic uint64_t snapshot_id; /* relaxed: unique is enough */
     _Atomic uint32_t last_cookie; /* relaxed: unique is enough */
     _Atomic uint32_t failing;     /* vnodes whose listing failed: E1 */
-    _Atomic uint32_t retry_now;   /* E2: 0, or 1 + phase of the order */
+    _Atomic uint32_t retry_now;   /* E2: 0, or RETRY_ORDERED | its phases */
     _Atomic uint64_t hold_asked;  /* E3: a hold began then: worker 0 arms */
     _Atomic uint32_t holds;       /* watches that wait now: E1 */
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
@@ -138,18 +142,15 @@ void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 
 /* dispatch.c: the caller holds the instance's claim and loses it. */
 void dispatch_run(struct vnotify *, struct tally *, struct vnotify_instance *);
-/* Posts; runs it here if the claim was free. */
-void dispatch_post(struct vnotify *, struct tally *,
-                   struct vnotify_instance *, uint32_t bits);
 /* Posts; a worker runs it. */
 void dispatch_order(struct vnotify *, struct vnotify_instance *,
-                    uint32_t bits, unsigned phase);
+                    uint32_t bits, unsigned phases);
 /* Puts the watch into its instance's inbox; the caller then posts. */
 void dispatch_enlist(struct watch *);
 /* Closing, with the claim: lets go of what was to be told. */
 void dispatch_abandon(struct vnotify_instance *);
 /* Posts to every instance that waits for a barrier. */
-void dispatch_look_at_holds(struct vnotify *, unsigned phase);
+void dispatch_look_at_holds(struct vnotify *, unsigned phases);
 
 /* housekeeper.c */
 void *housekeeper_main(void *engine);

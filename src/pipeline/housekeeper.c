@@ -63,6 +63,8 @@ static void unlink_watch(struct vnotify *engine, struct watch *watch)
     pthread_mutex_unlock(&engine->registry.lock);
     /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_sub_explicit(&instance->watches, 1, memory_order_relaxed);
+    if (watch->removed)
+        atomic_fetch_sub_explicit(&instance->ended, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&engine->watches, 1, memory_order_relaxed);
 }
 

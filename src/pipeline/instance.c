@@ -170,7 +170,6 @@ void vnotify_instance_destroy(struct vnotify_instance *instance)
 
     seize(instance);
     pthread_mutex_lock(&instance->lock);
-    instance->closing = true;
     end_watches(instance);
     pthread_mutex_unlock(&instance->lock);
     dispatch_abandon(instance);

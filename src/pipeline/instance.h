@@ -56,8 +56,9 @@ struct vnotify_instance {
     pthread_mutex_t lock; /* control */
     ck_hs_t by_wd;
     int last_wd;
-    bool closing;
 
+    _Atomic uint32_t ended;       /* removed, with IN_IGNORED untold; relaxed:
+                                     a bound, not exact */
     _Atomic uint32_t watches;     /* registered now; relaxed: of cost alone */
 
     /* dispatch */

@@ -15,7 +15,7 @@ struct note {
     uint32_t vnode;      /* slot; 0 is not a vnode but the retry order */
     uint32_t generation; /* of that slot when the knote was made */
     uint32_t fflags;     /* NOTE_* of the host */
-    uint8_t phase;       /* barrier phase whose count this note holds */
+    uint8_t phases;      /* barrier phases whose counts this note holds */
     bool dir;            /* the vnode is a directory */
     uint64_t read_ns;    /* when the reader had it */
 };

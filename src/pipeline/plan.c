@@ -36,6 +36,9 @@ struct round {
     uint32_t source_count;
     uint32_t *objects; /* 1 + source, by (device, inode); 0: free */
     uint32_t object_slots;
+    uint32_t over;  /* parts renamed over whose objects' ends are to be told,
+                       through `next`; or NO_PART */
+    uint32_t depth; /* of tell_source */
     _Atomic uint32_t *last_cookie;
     int err;
 };
@@ -96,21 +99,21 @@ static void pair_within(struct plan *plan, const struct plan_source *sources,
 {
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct part *gone = &plan->parts[i];
-        uint32_t k;
+        uint32_t *link;
 
         if (!gone->gone || gone->pair != NO_PART)
             continue;
-        k = buckets[object_hash(sources[gone->source].dev,
-                                gone->change->ino) &
-                    mask];
-        for (; k != NO_PART; k = plan->parts[k].next) {
-            struct part *come = &plan->parts[k];
-            if (come->pair != NO_PART ||
-                (come->source != gone->source) != across ||
+        link = &buckets[object_hash(sources[gone->source].dev,
+                                    gone->change->ino) &
+                        mask];
+        for (; *link != NO_PART; link = &plan->parts[*link].next) {
+            struct part *come = &plan->parts[*link];
+            if ((come->source != gone->source) != across ||
                 !same_object(sources, gone, come))
                 continue;
             come->pair = i;
-            gone->pair = k;
+            gone->pair = *link;
+            *link = come->next; /* paired: nobody need look at it again */
             break;
         }
     }
@@ -192,11 +195,15 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     if (err != 0)
         return err;
     for (uint32_t i = 0; i < count; i++)
+        sources[i].unpaired = 0;
+    for (uint32_t i = 0; i < count; i++)
         sources[i].waits =
             sources[i].may_wait &&
             (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0;
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct plan_source *source = &sources[plan->parts[i].source];
+        if (plan->parts[i].pair == NO_PART)
+            source->unpaired++;
         if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
             source->waits = true;
     }
@@ -210,6 +217,8 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
 /* Ordering. */
 
 enum { STATE_OPEN, STATE_TELLING, STATE_TOLD };
+
+enum { TELL_DEPTH_MAX = 256 };
 
 static void put(struct round *round, uint32_t source, uint32_t mask,
                 uint32_t cookie, const struct change *change)
@@ -346,8 +355,10 @@ static void tell_move(struct round *round, struct part *gone)
     over = renamed_over(round, come);
     if (moved >= 0 && !round->sources[moved].waits)
         put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
-    if (over != NULL)
-        tell_end_of(round, over);
+    if (over != NULL) { /* its end is told when the whole chain is */
+        over->next = round->over;
+        round->over = (uint32_t)(over - round->plan->parts);
+    }
 }
 
 /*
@@ -359,15 +370,9 @@ static void tell_move(struct round *round, struct part *gone)
 static bool crossed_alone(const struct round *round, const struct part *part)
 {
     const struct plan_source *from = &round->sources[part->source];
-    const struct part *parts = round->plan->parts + from->first_part;
-    uint32_t alone = 0;
 
-    if (!from->crossed || !from->wants_moves)
-        return false;
-    for (uint32_t i = 0; i < from->delta->gone + from->delta->come; i++)
-        if (parts[i].pair == NO_PART)
-            alone++;
-    return alone == 1;
+    return from->crossed && from->wants_moves && from->unpaired == 1 &&
+           (part->gone || !part->change->untouched);
 }
 
 static void tell_delete(struct round *round, struct part *gone)
@@ -430,13 +435,25 @@ static void tell_chain(struct round *round, struct part *first)
     }
 }
 
+/* Not while a chain is followed: an end may have renames to tell itself. */
+static void tell_ends_of_renamed_over(struct round *round)
+{
+    while (round->over != NO_PART) {
+        struct part *over = &round->plan->parts[round->over];
+
+        round->over = over->next;
+        tell_end_of(round, over);
+    }
+}
+
 static void tell_gone(struct round *round, struct part *gone)
 {
     if (gone->done)
         return;
-    if (gone->pair != NO_PART)
+    if (gone->pair != NO_PART) {
         tell_chain(round, gone);
-    else if (gone->twin == NO_PART ||
+        tell_ends_of_renamed_over(round);
+    } else if (gone->twin == NO_PART ||
              round->plan->parts[gone->twin].pair == NO_PART)
         tell_delete(round, gone);
     /* else it is renamed over: told with that rename */
@@ -449,9 +466,13 @@ static void tell_source(struct round *round, uint32_t source)
     uint32_t gone = from->delta == NULL ? 0 : from->delta->gone;
     uint32_t all = from->delta == NULL ? 0 : gone + from->delta->come;
 
-    if (from->state != STATE_OPEN || from->waits)
+    /* Past this depth of nested directories that ended, the outer is told
+       before the inner: a guest must not choose how deep our stack goes. */
+    if (from->state != STATE_OPEN || from->waits ||
+        round->depth == TELL_DEPTH_MAX)
         return;
     from->state = STATE_TELLING;
+    round->depth++;
     /* A rename and entries that changed about then are one note: which came
        first is not known.  Programs act on what moved, seldom the reverse. */
     put_self(round, source, VN_IN_MOVE_SELF);
@@ -478,6 +499,7 @@ static void tell_source(struct round *round, uint32_t source)
     if (from->ends)
         put(round, source, VN_IN_IGNORED, 0, NULL);
     from->state = STATE_TOLD;
+    round->depth--;
 }
 
 /* Renames whose object says MOVE_SELF: before that object's own source. */
@@ -509,6 +531,17 @@ static bool ends_with_its_name(const struct plan_source *source)
     return source->ends && (source->self & VN_IN_DELETE_SELF) != 0;
 }
 
+static bool same_watched(const struct plan_source *a,
+                         const struct plan_source *b)
+{
+    return a->ino == b->ino && a->dev == b->dev;
+}
+
+static bool only_ignored(const struct plan_source *source)
+{
+    return source->ends && source->self == 0 && source->delta == NULL;
+}
+
 static int index_objects(struct round *round)
 {
     uint32_t slots = 8, mask;
@@ -524,9 +557,14 @@ static int index_objects(struct round *round)
         uint32_t slot = (uint32_t)object_hash(round->sources[i].dev,
                                               round->sources[i].ino) &
                         mask;
-        while (round->objects[slot] != 0)
+        while (round->objects[slot] != 0 &&
+               !same_watched(&round->sources[round->objects[slot] - 1],
+                             &round->sources[i]))
             slot = (slot + 1) & mask;
-        round->objects[slot] = i + 1;
+        /* Watches of one object that were removed have nothing but IGNORED to
+           tell; there is at most one other. */
+        if (round->objects[slot] == 0 || !only_ignored(&round->sources[i]))
+            round->objects[slot] = i + 1;
         round->sources[i].state = STATE_OPEN;
     }
     return 0;
@@ -539,6 +577,7 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
         .plan = plan,
         .sources = sources,
         .source_count = count,
+        .over = NO_PART,
         .last_cookie = last_cookie,
     };
 

@@ -30,8 +30,9 @@ struct plan_source {
     bool crossed;              /* an entry was renamed into or out of it */
     bool may_wait;             /* in: its other half may yet come */
     bool waits;                /* out of plan_pair; in of plan_order */
-    uint8_t state;             /* plan.c's */
-    uint32_t first_part;       /* plan.c's */
+    uint8_t state;             /* plan.c's, these three */
+    uint32_t first_part;
+    uint32_t unpaired;         /* parts without another half */
 };
 
 struct planned {

@@ -21,7 +21,7 @@ static void enqueue(struct vnotify *engine, struct tally *tally,
 {
     unsigned size;
 
-    barrier_add(&engine->barrier, note->phase);
+    barrier_add(&engine->barrier, note->phases);
     for (;;) {
         SYNC_RELEASE(&engine->ring); /* N1 */
         if (ck_ring_enqueue_spmc_size_note(&engine->ring, engine->notes, note,
@@ -36,7 +36,7 @@ static void enqueue(struct vnotify *engine, struct tally *tally,
 }
 
 static void enqueue_kevent(struct vnotify *engine, struct tally *tally,
-                           const struct kevent *kev, unsigned phase)
+                           const struct kevent *kev, unsigned phases)
 {
     uintptr_t udata = (uintptr_t)kev->udata;
     struct note note = {
@@ -44,7 +44,7 @@ static void enqueue_kevent(struct vnotify *engine, struct tally *tally,
         .dir = (udata >> 31 & 1) != 0,
         .generation = (uint32_t)(udata >> 32),
         .fflags = kev->fflags,
-        .phase = (uint8_t)phase,
+        .phases = (uint8_t)phases,
         .read_ns = now_ns(),
     };
 
@@ -58,11 +58,11 @@ static void enqueue_kevent(struct vnotify *engine, struct tally *tally,
     enqueue(engine, tally, &note);
 }
 
-/* Has what failed tried again, as an item of this phase. */
+/* Has what failed tried again, as an item of these phases. */
 static void order_retries(struct vnotify *engine, struct tally *tally,
-                          unsigned phase)
+                          unsigned phases)
 {
-    struct note note = { .vnode = 0, .phase = (uint8_t)phase };
+    struct note note = { .vnode = 0, .phases = (uint8_t)phases };
 
     /* E1: relaxed: vnotify_sync counted itself before it woke us */
     if (atomic_load_explicit(&engine->syncs, memory_order_relaxed) == 0 ||
@@ -73,7 +73,7 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
 
 static void turn(struct vnotify *engine, struct tally *tally)
 {
-    unsigned phase = barrier_join(&engine->barrier);
+    unsigned phases = barrier_join(&engine->barrier);
     uint64_t ticket = barrier_wanted(&engine->barrier);
     struct kevent events[BATCH];
     int count;
@@ -81,13 +81,13 @@ static void turn(struct vnotify *engine, struct tally *tally)
     do {
         count = kq_event(engine->kq, NULL, 0, events, BATCH);
         for (int i = 0; i < count; i++)
-            enqueue_kevent(engine, tally, &events[i], phase);
+            enqueue_kevent(engine, tally, &events[i], phases);
     } while (count == BATCH || (count > 0 && ticket != 0));
     if (ticket != 0) {
-        order_retries(engine, tally, phase);
+        order_retries(engine, tally, phases);
         barrier_flip(&engine->barrier, ticket);
     }
-    barrier_done(&engine->barrier, phase);
+    barrier_done(&engine->barrier, phases);
 }
 
 void *reader_main(void *arg)

@@ -95,6 +95,11 @@ static int builder_add(void *arg, const struct listing_entry *listed)
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
+    /* Names lie in the raw buffer in the order of one call: one that does not
+       lie behind the one before is another call's. */
+    if ((uintptr_t)listed->name <= builder->last_name)
+        builder->piecemeal = true;
+    builder->last_name = (uintptr_t)listed->name;
     if (builder->size - builder->used <
         (size_t)ENTRY_HEADER + listed->name_len) {
         int err = builder_grow(builder);
@@ -191,15 +196,15 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
 
     builder->used = 0;
     builder->count = 0;
+    builder->last_name = 0;
+    builder->piecemeal = false;
     err = listing_read(host_fd, builder->raw, builder->raw_size, builder_add,
                        &job);
     /* An empty or one-entry directory can fail half way too. */
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    /* The host's entries are at most three times as large as ours: below
-       this, all came in one call. */
-    if (err == 0 && builder->used > builder->raw_size / 3)
+    if (err == 0 && builder->piecemeal)
         err = drop_repeated(builder);
     if (err != -ENOENT || !removed(host_fd))
         return err;

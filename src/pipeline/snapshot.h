@@ -47,6 +47,8 @@ struct snapshot_builder {
     size_t used, size;
     uint32_t count;
     int64_t listed_rt_ns; /* wall clock when the listing ended */
+    uintptr_t last_name;  /* where the host's last name was, in raw */
+    bool piecemeal;       /* the listing took more than one call */
     void *raw; /* the host's own listing goes here first */
     size_t raw_size;
 };

@@ -113,9 +113,11 @@ static void reset(struct vnode *vnode, const struct stat *st)
     vnode->failing = false;
     vnode->backoff_us = 0;
     vnode->cost_ns = 0;
+    vnode->least_cost_ns = 0;
     vnode->rest_until_ns = 0;
     vnode->due_ns = 0;
-    vnode->noted_ns = 0;
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
 }
 
 static struct vnode *registry_make(struct registry *registry,
@@ -196,6 +198,7 @@ void vnode_add_watch(struct vnode *vnode, struct watch *watch)
         memory_order_relaxed);
     /* V2, and seq_cst for V3: control.c looks at `begun` next */
     atomic_store_explicit(&vnode->watches, watch, memory_order_seq_cst);
+    watch->linked = true;
 }
 
 void vnode_remove_watch(struct vnode *vnode, struct watch *watch)
@@ -203,6 +206,9 @@ void vnode_remove_watch(struct vnode *vnode, struct watch *watch)
     _Atomic(struct watch *) *at = &vnode->watches;
     struct watch *here;
 
+    if (!watch->linked)
+        return;
+    watch->linked = false;
     /* relaxed: writers hold the registry's lock */
     while ((here = atomic_load_explicit(at, memory_order_relaxed)) != watch)
         at = &here->next;

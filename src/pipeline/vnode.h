@@ -36,22 +36,23 @@ struct vnode {
                                 to 0 */
     _Atomic(struct watch *) watches; /* V2: newest first */
     _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
+    _Atomic uint64_t joined; /* V3: drawn after the newest watch's entry */
+    _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
+                                  read; relaxed: an order among vnodes */
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */
 
     /* holder's */
     struct snapshot *current;  /* the newest listing, or NULL */
     struct stat seen;          /* size and times when last looked at */
     uint64_t offered;          /* ticket of the newest offer to all */
-    _Atomic uint64_t joined;   /* V3: latest end of a listing that a new
-                                  watch took as told */
     uint32_t owed;             /* hints whose listing failed */
     bool failing;              /* counted in engine.failing */
     uint32_t backoff_us;
     uint64_t cost_ns;          /* of the last listing */
+    uint64_t least_cost_ns;    /* of the last two: one may have been preempted */
     uint64_t rest_until_ns;
     uint64_t due_ns;           /* in the timer: when it is served next */
     uint32_t timer_index;
-    uint64_t noted_ns;         /* when the oldest pending note was read */
 };
 
 enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };

@@ -59,6 +59,8 @@ struct watch {
                                   read; 0: none */
     _Atomic uint32_t queued;   /* W4: in the inbox */
     _Atomic(struct watch *) next; /* in the vnode's list: V2 */
+    bool removed;              /* by rm_watch: instance lock */
+    bool linked;               /* in the vnode's list: registry lock */
     struct handoff_link inbox_link;
     struct handoff_link retire_link;
 

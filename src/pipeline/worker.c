@@ -24,7 +24,7 @@ struct serving {
     struct offer *offer;
     uint32_t self;
     uint64_t noted_ns;
-    unsigned phase;
+    unsigned phases;
 };
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
@@ -84,6 +84,8 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     else
         err = snapshot_list(&worker->builder, vnode->host_fd, &engine->fault);
     end = now_ns();
+    vnode->least_cost_ns =
+        vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;
     vnode->rest_until_ns = end + vnode->cost_ns;
     tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
@@ -175,9 +177,9 @@ static void offer_to(struct serving *s, struct watch *watch)
         atomic_fetch_or_explicit(&watch->self, s->self,
                                  memory_order_acq_rel); /* W3 */
     dispatch_enlist(watch);
-    barrier_add(&engine->barrier, s->phase);
+    barrier_add(&engine->barrier, s->phases);
     if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN,
-                   INSTANCE_DIRTY, s->phase) == CLAIM_TAKEN) {
+                   INSTANCE_DIRTY, s->phases) == CLAIM_TAKEN) {
         instance->link.next = s->taken;
         s->taken = &instance->link;
     }
@@ -230,7 +232,9 @@ static uint32_t tell_truncation(const struct vnode *vnode, uint32_t events,
 {
     const struct stat *old = &vnode->seen;
 
-    if ((events & VN_IN_ATTRIB) == 0 || (events & VN_IN_MODIFY) != 0)
+    if ((events & VN_IN_ATTRIB) == 0 || (events & VN_IN_MODIFY) != 0 ||
+        st->st_mode != old->st_mode || st->st_uid != old->st_uid ||
+        st->st_gid != old->st_gid || st->st_nlink != old->st_nlink)
         return events;
     if (st->st_size == old->st_size &&
         (same_time(st->st_mtim, old->st_mtim) ||
@@ -286,16 +290,17 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
  * the item is still the caller's to end.
  */
 static bool serve_once(struct worker *worker, struct vnode *vnode,
-                       uint32_t hints, unsigned phase)
+                       uint32_t hints, unsigned phases)
 {
     struct vnotify *engine = worker->engine;
-    struct serving s = { .worker = worker, .phase = phase };
-    uint64_t noted_ns = vnode->noted_ns;
+    struct serving s = { .worker = worker, .phases = phases };
+    /* relaxed, here and in next_note: an order among vnodes, no more */
+    uint64_t noted_ns =
+        atomic_exchange_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
 
-    vnode->noted_ns = 0;
     s.noted_ns = noted_ns != 0 ? noted_ns : now_ns();
     if (vnode->is_dir && (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
-        list(worker, vnode, &s.offer) != 0) {
+        (hints & HINT_REVOKE) == 0 && list(worker, vnode, &s.offer) != 0) {
         owe(worker, vnode, hints);
         return false;
     }
@@ -308,7 +313,7 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if (s.offer != NULL || s.self != 0)
         offer_to_all(&s, vnode);
     offer_release(engine, s.offer);
-    barrier_done(&engine->barrier, phase);
+    barrier_done(&engine->barrier, phases);
     dispatch_taken(&s);
     if (noted_ns != 0)
         tally_stage(worker->tally, STAGE_TOTAL, now_ns() - noted_ns);
@@ -322,7 +327,7 @@ static void serve(struct worker *worker, struct vnode *vnode)
 
     do {
         uint64_t now = now_ns();
-        unsigned phase;
+        unsigned phases;
         uint32_t hints;
 
         if (now + REST_NS_MIN < vnode->rest_until_ns) {
@@ -330,22 +335,22 @@ static void serve(struct worker *worker, struct vnode *vnode)
             worker_defer(engine, vnode, vnode->rest_until_ns);
             return;
         }
-        if (worker->index == 0 && vnode->cost_ns > BULK_NS) {
+        if (worker->index == 0 && vnode->least_cost_ns > BULK_NS) {
             hand_to_bulk(engine, vnode);
             return;
         }
-        hints = claim_take(&vnode->claim, &phase);
+        hints = claim_take(&vnode->claim, &phases);
         if ((hints & HINT_RELEASE) != 0) {
-            barrier_done(&engine->barrier, phase);
+            barrier_done(&engine->barrier, phases);
             count_failing(engine, vnode, false);
             housekeeper_release(engine, vnode);
             return;
         }
-        if (!serve_once(worker, vnode, hints | vnode->owed, phase)) {
+        if (!serve_once(worker, vnode, hints | vnode->owed, phases)) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,
                          now_ns() + vnode->backoff_us * UINT64_C(1000));
-            barrier_done(&engine->barrier, phase);
+            barrier_done(&engine->barrier, phases);
             return;
         }
     } while (!claim_release(&vnode->claim));
@@ -353,10 +358,10 @@ static void serve(struct worker *worker, struct vnode *vnode)
 
 /* Notes. */
 
-static void order_retries(struct worker *worker, unsigned phase)
+static void order_retries(struct worker *worker, unsigned phases)
 {
     /* E2: one order at a time: the cycle that it belongs to waits for it */
-    atomic_store_explicit(&worker->engine->retry_now, 1 + phase,
+    atomic_store_explicit(&worker->engine->retry_now, RETRY_ORDERED | phases,
                           memory_order_release);
     lot_wake(&worker->engine->lot, 1);
 }
@@ -367,25 +372,29 @@ static bool next_note(struct worker *worker)
     struct note note;
     struct vnode *vnode;
     uint32_t hints;
+    uint64_t none = 0;
 
     if (!CK_RING_DEQUEUE_SPMC(note, &engine->ring, engine->notes, &note))
         return false;
     SYNC_ACQUIRE(&engine->ring); /* N1 */
     if (note.vnode == 0) {
-        order_retries(worker, note.phase);
+        order_retries(worker, note.phases);
         return true;
     }
     vnode = registry_slot(&engine->registry, note.vnode);
     tally_stage(worker->tally, STAGE_WAIT, now_ns() - note.read_ns);
     hints = note_hints(note.fflags, note.dir);
     if (hints == 0) {
-        barrier_done(&engine->barrier, note.phase);
+        barrier_done(&engine->barrier, note.phases);
         return true;
     }
+    /* relaxed: an order among vnodes, no more */
+    (void)atomic_compare_exchange_strong_explicit(
+        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
+        memory_order_relaxed);
     switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
-                       note.phase)) {
+                       note.phases)) {
     case CLAIM_TAKEN:
-        vnode->noted_ns = note.read_ns;
         serve(worker, vnode);
         break;
     case CLAIM_LEFT:
@@ -400,13 +409,13 @@ static bool next_note(struct worker *worker)
 
 /* Worker 0's timer. */
 
-/* Has the failing vnode listed again, as an item of this phase. */
-static void retry(struct worker *worker, struct vnode *vnode, unsigned phase)
+/* Has the failing vnode listed again, as an item of these phases. */
+static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
 {
     struct vnotify *engine = worker->engine;
 
     (void)claim_post(&vnode->claim, &engine->barrier,
-                     claim_generation(&vnode->claim), HINT_RETRY, phase);
+                     claim_generation(&vnode->claim), HINT_RETRY, phases);
     vnode->rest_until_ns = 0;
     serve(worker, vnode);
 }
@@ -432,11 +441,11 @@ static void retry_all(struct worker *worker)
             continue;
         }
         timer_remove(timer, vnode);
-        barrier_add(&engine->barrier, order - 1);
-        retry(worker, vnode, order - 1);
+        barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
+        retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
         i = 0; /* the heap has changed */
     }
-    barrier_done(&engine->barrier, order - 1);
+    barrier_done(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
 }
 
 static void take_deferred(struct worker *worker)
@@ -473,16 +482,16 @@ static void watch_holds(struct worker *worker)
     uint64_t asked = atomic_exchange_explicit(&engine->hold_asked, 0,
                                               memory_order_acquire); /* E3 */
     uint64_t skew = kq_rename_skew_ns(engine->kq);
-    unsigned phase;
+    unsigned phases;
 
     if (asked != 0 && worker->hold_due_ns == 0)
         worker->hold_due_ns = asked + (skew == 0 ? HOLD_NS_MAX : skew);
     if (worker->hold_due_ns == 0 || worker->hold_due_ns > now_ns())
         return;
     worker->hold_due_ns = 0;
-    phase = barrier_join(&engine->barrier);
-    dispatch_look_at_holds(engine, phase);
-    barrier_done(&engine->barrier, phase);
+    phases = barrier_join(&engine->barrier);
+    dispatch_look_at_holds(engine, phases);
+    barrier_done(&engine->barrier, phases);
 }
 
 static void keep_time(struct worker *worker)

@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -49,6 +51,15 @@ static int give_entries(const char *buf, size_t bytes, listing_fn *fn,
             return stop;
     }
     return 0;
+}
+
+int listing_open(int host_fd)
+{
+    char link[64];
+
+    /* Through the link: "." below host_fd would need search permission. */
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
+    return open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,

@@ -41,11 +41,17 @@ static int give_entries(DIR *dir, listing_fn *fn, void *arg)
     }
 }
 
+int listing_open(int host_fd)
+{
+    return openat(host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
     (void)buf;
     assert(bytes >= LISTING_BUFFER_MIN);
+    (void)bytes; /* readdir has a buffer of its own */
     int own_fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
     if (own_fd < 0)
         return -errno;

@@ -24,6 +24,13 @@ struct listing_entry {
 typedef int listing_fn(void *arg, const struct listing_entry *entry);
 
 /*
+ * Opens the directory that host_fd (O_PATH will do) is open on once more, with
+ * an offset of its own; it needs the right to read it, not to search it.  A
+ * descriptor, close-on-exec, or -1 and errno.
+ */
+int listing_open(int host_fd);
+
+/*
  * Lists the directory open at host_fd from its beginning, without "." and "..":
  * 0, the callback's value, or -errno.  `buf` is the caller's, aligned for
  * uint64_t and of at least LISTING_BUFFER_MIN bytes.  On Linux a directory that

@@ -3,8 +3,8 @@
  *
  *     park_wait                             waker
  *       lock(bucket)                          PP1 the caller changes the word
- *       PP2 load the word: still expected?     park_wake: lock(bucket)
- *       wait, which unlocks                     broadcast; unlock
+ *       PP2 load the word: still expected?    park_wake: lock(bucket)
+ *       wait, which unlocks                   broadcast; unlock
  *
  * PP2 pairs with PP1.  If park_wake locks the bucket after park_wait did, its
  * broadcast finds the sleeper waiting; if before, the mutex orders PP1 before
@@ -69,7 +69,7 @@ void park_wait(_Atomic uint32_t *word, uint32_t expected,
 {
     struct bucket *bucket = bucket_of(word);
     pthread_mutex_lock(&bucket->lock);
-    /* relaxed: PP2, the mutex orders it after the caller's PP1 */
+    /* relaxed: the mutex orders it, see the top */
     if (atomic_load_explicit(word, memory_order_relaxed) == expected) {
         if (deadline)
             wait_until(bucket, deadline);

@@ -97,6 +97,26 @@ static void test_barrier_waits_for_what_was_counted_before(void **state)
     assert_int_equal(completions, 1);
 }
 
+static void test_barrier_waits_for_an_item_of_both_phases(void **state)
+{
+    unsigned both = barrier_join(&barrier);
+    uint64_t first, second;
+
+    (void)state;
+    first = barrier_request(&barrier);
+    turn();
+    barrier_add(&barrier, both ^ 3); /* merged with a younger one */
+    both |= both ^ 3;
+    assert_int_equal(both, 3);
+    assert_false(barrier_reached(&barrier, first));
+    second = barrier_request(&barrier);
+    assert_int_equal(turn(), 0);
+    barrier_done(&barrier, both);
+    assert_true(barrier_reached(&barrier, first));
+    assert_int_equal(turn(), second);
+    assert_true(barrier_reached(&barrier, second));
+}
+
 static void test_barrier_does_not_wait_for_what_is_uncounted(void **state)
 {
     (void)state;
@@ -195,7 +215,7 @@ static void reader_turn(void)
     if (now != atomic_load(&collected)) {
         barrier_add(&barrier, phase);
         atomic_store(&collected, now);
-        atomic_fetch_add(&work_phase[phase], 1);
+        atomic_fetch_add(&work_phase[phase >> 1], 1); /* 1 and 2 */
         atomic_fetch_add(&work, 1);
         park_wake(&work, INT_MAX);
     }
@@ -235,7 +255,7 @@ static void *worker(void *arg)
             while (old < upto &&
                    !atomic_compare_exchange_weak(&worked, &old, upto))
                 continue;
-            barrier_done(&barrier, phase);
+            barrier_done(&barrier, 1u << phase);
         }
         if (!any)
             park_wait(&work, word, NULL);
@@ -288,6 +308,8 @@ int main(void)
         cmocka_unit_test_setup(test_barrier_cycle_of_nothing_ends_with_the_turn,
                                setup),
         cmocka_unit_test_setup(test_barrier_waits_for_what_was_counted_before,
+                               setup),
+        cmocka_unit_test_setup(test_barrier_waits_for_an_item_of_both_phases,
                                setup),
         cmocka_unit_test_setup(test_barrier_does_not_wait_for_what_is_uncounted,
                                setup),

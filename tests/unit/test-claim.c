@@ -42,10 +42,13 @@ static enum claim_outcome post(uint32_t bits)
     return claim_post(&word, &barrier, 5, bits, BARRIER_UNCOUNTED);
 }
 
-static enum claim_outcome post_counted(uint32_t bits, unsigned phase)
+/* Phases are sets: 0 and 1 as one bit each. */
+enum { PHASE_0 = 1, PHASE_1 = 2 };
+
+static enum claim_outcome post_counted(uint32_t bits, unsigned phases)
 {
-    barrier_add(&barrier, phase);
-    return claim_post(&word, &barrier, 5, bits, phase);
+    barrier_add(&barrier, phases);
+    return claim_post(&word, &barrier, 5, bits, phases);
 }
 
 static void test_claim_goes_to_who_posts_to_a_free_word(void **state)
@@ -100,8 +103,8 @@ static void test_claim_refuses_posts_to_another_generation(void **state)
     unsigned phase;
 
     (void)state;
-    barrier_add(&barrier, 0);
-    assert_int_equal(claim_post(&word, &barrier, 4, 1, 0), CLAIM_STALE);
+    barrier_add(&barrier, PHASE_0);
+    assert_int_equal(claim_post(&word, &barrier, 4, 1, PHASE_0), CLAIM_STALE);
     assert_int_equal(in_flight(0), 0);
     assert_int_equal(claim_post(&word, &barrier, 6, 1, BARRIER_UNCOUNTED),
                      CLAIM_STALE);
@@ -114,7 +117,7 @@ static void test_claim_close_ends_generation_bits_and_count(void **state)
     unsigned phase;
 
     (void)state;
-    assert_int_equal(post_counted(1, 0), CLAIM_TAKEN);
+    assert_int_equal(post_counted(1, PHASE_0), CLAIM_TAKEN);
     assert_int_equal(in_flight(0), 1);
     claim_close(&word, &barrier);
     assert_int_equal(in_flight(0), 0);
@@ -131,10 +134,10 @@ static void test_claim_hands_a_posts_count_to_the_holder(void **state)
 
     (void)state;
     post(1);
-    post_counted(2, 0);
+    post_counted(2, PHASE_0);
     assert_int_equal(in_flight(0), 1);
     assert_int_equal(claim_take(&word, &phase), 3);
-    assert_int_equal(phase, 0);
+    assert_int_equal(phase, PHASE_0);
     assert_int_equal(in_flight(0), 1);
     post(1);
     claim_take(&word, &phase);
@@ -147,39 +150,39 @@ static void test_claim_counts_posts_of_one_phase_once(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        post_counted(1u << i, 0);
+        post_counted(1u << i, PHASE_0);
     assert_int_equal(in_flight(0), 1);
     assert_int_equal(claim_take(&word, &phase), 31);
-    assert_int_equal(phase, 0);
+    assert_int_equal(phase, PHASE_0);
 }
 
-/* Phase 0 drains, 1 counts: the pending bits must end with the older, 0. */
-static void test_claim_of_two_phases_keeps_the_older(void **state)
+/*
+ * Phase 0 drains, 1 counts: what became of both is one item of both, so the
+ * cycle that drains 0 waits for it, whichever was posted first.
+ */
+static void test_claim_of_two_phases_counts_in_both(void **state)
 {
     (void)state;
     for (int younger_first = 0; younger_first < 2; younger_first++) {
-        unsigned phase;
+        unsigned phases;
 
         setup(NULL);
-        barrier_add(&barrier, 0); /* the reader's turn */
-        barrier_add(&barrier, 0); /* what is to be posted */
+        barrier_add(&barrier, PHASE_0); /* the reader's turn */
+        barrier_add(&barrier, PHASE_0); /* what is to be posted */
         barrier_flip(&barrier, 1);
-        barrier_done(&barrier, 0);
-        barrier_add(&barrier, 1);
-        if (younger_first) {
-            claim_post(&word, &barrier, 5, 1, 1);
-            claim_post(&word, &barrier, 5, 2, 0);
-        } else {
-            claim_post(&word, &barrier, 5, 1, 0);
-            claim_post(&word, &barrier, 5, 2, 1);
-        }
+        barrier_done(&barrier, PHASE_0);
+        barrier_add(&barrier, PHASE_1);
+        claim_post(&word, &barrier, 5, 1, younger_first ? PHASE_1 : PHASE_0);
+        claim_post(&word, &barrier, 5, 2, younger_first ? PHASE_0 : PHASE_1);
+        post_counted(4, PHASE_1); /* one more of a phase that it has */
         assert_int_equal(in_flight(0), 1);
-        assert_int_equal(in_flight(1), 0);
-        assert_int_equal(claim_take(&word, &phase), 3);
-        assert_int_equal(phase, 0);
+        assert_int_equal(in_flight(1), 1);
+        assert_int_equal(claim_take(&word, &phases), 7);
+        assert_int_equal(phases, PHASE_0 | PHASE_1);
         assert_int_equal(completions, 0);
-        barrier_done(&barrier, phase);
+        barrier_done(&barrier, phases);
         assert_int_equal(completions, 1);
+        assert_true(barrier_quiet(&barrier, 0));
     }
 }
 
@@ -258,7 +261,7 @@ int main(void)
                                setup),
         cmocka_unit_test_setup(test_claim_counts_posts_of_one_phase_once,
                                setup),
-        cmocka_unit_test_setup(test_claim_of_two_phases_keeps_the_older, setup),
+        cmocka_unit_test_setup(test_claim_of_two_phases_counts_in_both, setup),
         cmocka_unit_test_setup(test_claim_loses_no_bits_and_has_one_holder,
                                setup),
     };

@@ -39,7 +39,9 @@ static void assert_change(const struct delta *delta, uint32_t index,
 
 static void test_delta_of_equal_listings_is_empty(void **state)
 {
-    const struct row rows[] = { { "a", 1, DT_REG }, { "b", 2, DT_REG }, { "c", 3, DT_REG } };
+    const struct row rows[] = { { "a", 1, DT_REG },
+                                { "b", 2, DT_REG },
+                                { "c", 3, DT_REG } };
     struct delta *delta = diff(rows, 3, rows, 3);
 
     (void)state;
@@ -70,8 +72,12 @@ static void test_delta_ignores_the_order_of_listings(void **state)
 
 static void test_delta_of_names_gone_and_come(void **state)
 {
-    const struct row before[] = { { "a", 1, DT_REG }, { "b", 2, DT_REG }, { "c", 3, DT_REG } };
-    const struct row after[] = { { "a", 1, DT_REG }, { "c", 3, DT_REG }, { "d", 4, DT_DIR } };
+    const struct row before[] = { { "a", 1, DT_REG },
+                                  { "b", 2, DT_REG },
+                                  { "c", 3, DT_REG } };
+    const struct row after[] = { { "a", 1, DT_REG },
+                                 { "c", 3, DT_REG },
+                                 { "d", 4, DT_DIR } };
     struct delta *delta = diff(before, 3, after, 3);
 
     (void)state;
@@ -103,8 +109,12 @@ static void test_delta_from_and_to_an_empty_directory(void **state)
 
 static void test_delta_links_a_replaced_name_with_its_twin(void **state)
 {
-    const struct row before[] = { { "x", 9, DT_REG }, { "a", 1, DT_REG }, { "b", 2, DT_REG } };
-    const struct row after[] = { { "a", 5, DT_REG }, { "x", 9, DT_REG }, { "b", 2, DT_DIR } };
+    const struct row before[] = { { "x", 9, DT_REG },
+                                  { "a", 1, DT_REG },
+                                  { "b", 2, DT_REG } };
+    const struct row after[] = { { "a", 5, DT_REG },
+                                 { "x", 9, DT_REG },
+                                 { "b", 2, DT_DIR } };
     struct delta *delta = diff(before, 3, after, 3);
 
     (void)state;
@@ -256,7 +266,7 @@ static void test_delta_agrees_with_a_comparison_name_by_name(void **state)
 }
 
 /* Quadratic work would take minutes. */
-static void test_delta_of_large_listings_in_another_order_is_linear(void **state)
+static void test_delta_of_large_reordered_listings_is_linear(void **state)
 {
     enum { N = 200000 };
     char(*names)[8] = malloc(sizeof(*names) * N);
@@ -284,7 +294,9 @@ static void test_delta_of_large_listings_in_another_order_is_linear(void **state
 static void test_delta_learns_what_was_born_and_touched(void **state)
 {
     char path[] = "/tmp/vnotify-unit-XXXXXX";
-    struct row rows[3] = { { "new", 0, DT_REG }, { "touched", 0, DT_REG }, { "absent", 77, DT_REG } };
+    struct row rows[3] = { { "new", 0, DT_REG },
+                           { "touched", 0, DT_REG },
+                           { "absent", 77, DT_REG } };
     struct delta *delta;
     int dir_fd, fd;
     struct stat st;
@@ -334,8 +346,7 @@ int main(void)
         cmocka_unit_test(test_delta_of_a_rename_is_one_inode_on_both_sides),
         cmocka_unit_test(test_delta_tells_names_apart_that_begin_alike),
         cmocka_unit_test(test_delta_agrees_with_a_comparison_name_by_name),
-        cmocka_unit_test(
-            test_delta_of_large_listings_in_another_order_is_linear),
+        cmocka_unit_test(test_delta_of_large_reordered_listings_is_linear),
         cmocka_unit_test(test_delta_learns_what_was_born_and_touched),
     };
     return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);

@@ -6,7 +6,9 @@
 
 #include <sched.h>
 
-enum { NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO };
+enum {
+    NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO,
+};
 
 static char fault_path[80];
 

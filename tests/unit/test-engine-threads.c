@@ -13,8 +13,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
-enum { NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO };
+enum {
+    NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO,
+};
 
 static atomic_bool stop;
 static atomic_int wrong;
@@ -52,6 +55,8 @@ static void assert_told_is_true(int wd)
                  strcmp(entry->d_name, "..") != 0;
     closedir(dir);
     assert_int_equal(count_entries(watch->told), there);
+    /* So that what the engine does next is seen to come after our look. */
+    barrier_await(&engine->barrier, barrier_request(&engine->barrier));
 }
 
 static void *join(void *arg)
@@ -98,6 +103,33 @@ static void test_engine_tells_a_new_watch_what_came_as_it_joined(void **state)
     assert_told_is_true(wd);
     remove_file("during");
     expect("1 delete during");
+}
+
+/* What was listed before the watch's own listing had ended is no news. */
+static void test_engine_refuses_a_listing_that_began_too_early(void **state)
+{
+    struct snapshot_builder builder;
+    struct offer *offer = calloc(1, sizeof(*offer));
+    struct watch *watch;
+
+    (void)state;
+    make_file("a");
+    assert_int_equal(add("", NAMED), 1);
+    watch = instance_find(instance, 1);
+    assert_int_equal(snapshot_builder_init(&builder), 0);
+    atomic_init(&offer->refs, 1);
+    offer->begun = watch->told_ended;
+    offer->after = snapshot_create(&engine->arenas, &builder, &engine->fault,
+                                   1 + atomic_fetch_add(&engine->snapshot_id,
+                                                        1));
+    snapshot_builder_fini(&builder);
+    atomic_store(&watch->offer, offer); /* as a worker does: it is empty */
+    dispatch_enlist(watch);
+    dispatch_order(engine, instance, INSTANCE_DIRTY,
+                   barrier_join(&engine->barrier));
+    expect("");
+    remove_file("a");
+    expect("1 delete a");
 }
 
 static void *change(void *arg)
@@ -176,6 +208,50 @@ static void test_engine_descriptor_is_never_left_readable(void **state)
         assert_int_equal(vnotify_pending(instance), 0);
         assert_int_equal(poll(&fd, 1, 0), 0);
     }
+}
+
+/*
+ * Every read(2) of this program goes through here.  Armed, it lets an event
+ * come just before the engine resets the instance's descriptor:
+ *
+ *     vnotify_read                   worker
+ *       take the last event
+ *       nothing left: reset
+ *                                      push, signal
+ *       read(2) takes the signal
+ *
+ * The reader must look once more, and signal in the worker's stead.
+ */
+static atomic_bool interrupt_reset;
+
+ssize_t read(int host_fd, void *buf, size_t bytes)
+{
+    if (atomic_load(&interrupt_reset) &&
+        host_fd == vnotify_instance_fd(instance)) {
+        atomic_store(&interrupt_reset, false);
+        make_file("between");
+        sync_now();
+    }
+    return syscall(SYS_read, host_fd, buf, bytes);
+}
+
+static void test_engine_descriptor_keeps_what_comes_at_its_reset(void **state)
+{
+    struct pollfd fd = { .fd = vnotify_instance_fd(instance),
+                         .events = POLLIN };
+    _Alignas(struct vnotify_event) char buf[512];
+
+    (void)state;
+    assert_int_equal(add("", NAMED), 1);
+    make_file("a");
+    sync_now();
+    atomic_store(&interrupt_reset, true);
+    assert_int_equal(vnotify_read(instance, buf, sizeof(buf)), 32);
+    assert_false(atomic_load(&interrupt_reset));
+    assert_int_equal(vnotify_pending(instance), 32);
+    assert_int_equal(poll(&fd, 1, 0), 1);
+    expect("1 create between");
+    assert_int_equal(poll(&fd, 1, 0), 0);
 }
 
 static void test_engine_descriptor_wakes_for_every_event(void **state)
@@ -349,8 +425,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(test_engine_tells_a_new_watch_what_came_as_it_joined),
+        ENGINE_TEST(test_engine_refuses_a_listing_that_began_too_early),
         ENGINE_TEST(test_engine_join_misses_no_change),
         ENGINE_TEST(test_engine_descriptor_is_never_left_readable),
+        ENGINE_TEST(test_engine_descriptor_keeps_what_comes_at_its_reset),
         ENGINE_TEST(test_engine_descriptor_wakes_for_every_event),
         ENGINE_TEST(test_engine_opens_and_closes_1000_instances),
         ENGINE_TEST(test_engine_starts_and_stops_without_a_trace),

@@ -610,7 +610,8 @@ static void swap(struct tree *tree, struct slot *a, int dir_a, struct slot *b,
 
 static void change(struct tree *tree, struct random *random)
 {
-    int d = (int)random_below(random, DIRS), e = (int)random_below(random, DIRS);
+    int d = (int)random_below(random, DIRS);
+    int e = (int)random_below(random, DIRS);
     struct slot *a, *b;
 
     if (random_below(random, 2) == 0)

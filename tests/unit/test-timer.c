@@ -77,6 +77,9 @@ static void test_timer_agrees_with_a_search_at_random(void **state)
                 first = vnodes[k].due_ns;
         }
         assert_int_equal(timer.count, count);
+        for (uint32_t k = 1; k < count; k++)
+            assert_true(timer.heap[(k - 1) / 2]->due_ns <=
+                        timer.heap[k]->due_ns);
         if (count == 0)
             assert_null(timer_first(&timer));
         else
