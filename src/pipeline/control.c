@@ -152,6 +152,8 @@ static int join_armed(struct joining *j)
 
 /* Listing. */
 
+enum { NEWBORN_MAX = 1024 }; /* about a millisecond */
+
 static int list_told(struct joining *j, int list_fd)
 {
     struct vnotify *engine = j->engine;
@@ -173,6 +175,8 @@ static int list_told(struct joining *j, int list_fd)
                                   id);
         if (j->told == NULL)
             err = -ENOMEM;
+        else
+            delta_look_at_newborn(j->told, list_fd, NEWBORN_MAX);
     }
     snapshot_builder_fini(&builder);
     return err;

@@ -388,6 +388,26 @@ static void learn_one(struct change *change, int host_fd, const char *name)
 }
 #endif
 
+void delta_look_at_newborn(const struct snapshot *snapshot, int host_fd,
+                           uint32_t limit)
+{
+    struct entry entry;
+    struct stat st;
+
+    if (fstat(host_fd, &st) != 0 ||
+        (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec <
+            snapshot->listed_rt_ns - 2 * BIRTH_TICK_NS)
+        return; /* no entry is as young as that */
+    for (size_t at = 0; at < snapshot->bytes && limit > 0; limit--) {
+        char name[UINT8_MAX + 1];
+
+        at = snapshot_entry(snapshot, at, &entry);
+        memcpy(name, entry.name, entry.name_len);
+        name[entry.name_len] = '\0';
+        (void)fstatat(host_fd, name, &st, AT_SYMLINK_NOFOLLOW);
+    }
+}
+
 void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
 {
     for (uint32_t i = 0; i < delta->come && i < limit; i++) {

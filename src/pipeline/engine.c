@@ -242,9 +242,11 @@ static void await_cycle(struct vnotify *engine)
 int vnotify_sync(struct vnotify *engine)
 {
     uint64_t held;
+    bool failing;
 
     if (all_quiet(engine))
         return 0;
+    failing = atomic_load_explicit(&engine->failing, memory_order_relaxed) != 0;
     atomic_fetch_add_explicit(&engine->syncs, 1, memory_order_relaxed); /* E1 */
     held = atomic_load_explicit(&engine->held_ever, memory_order_relaxed);
     if (atomic_load_explicit(&engine->holds, memory_order_relaxed) != 0)
@@ -257,9 +259,10 @@ int vnotify_sync(struct vnotify *engine)
         await_cycle(engine);
         await_cycle(engine);
     }
-    /* What was being listed when the retries were ordered, and failed, has
-       been put by for the next order. */
-    if (atomic_load_explicit(&engine->failing, memory_order_relaxed) != 0)
+    /* What was being listed when the retries were ordered was not found by
+       them: if it failed, the next order finds it; if not, it is told now. */
+    if (failing ||
+        atomic_load_explicit(&engine->failing, memory_order_relaxed) != 0)
         await_cycle(engine);
     atomic_fetch_sub_explicit(&engine->syncs, 1, memory_order_relaxed); /* E1 */
     return atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0

@@ -81,6 +81,7 @@ static inline void lot_cancel(struct lot *lot, unsigned me)
 
     if ((atomic_fetch_and_explicit(&lot->asleep, ~bit,
                                    memory_order_seq_cst) & /* PK2 */
-         bit) == 0)
+         bit) == 0 &&
+        !lot_wake(lot, LOT_ANYBODY - 1)) /* who may take any kind of work */
         lot_wake(lot, LOT_ANYBODY);
 }

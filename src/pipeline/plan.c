@@ -162,8 +162,11 @@ static bool part_lacks(const struct plan *plan,
         return source->wants_moves && !part->change->untouched;
     if (!source->wants_moves && part->change->type != DT_DIR)
         return false;
-    /* Renamed over: nothing is told of it. */
-    return part->twin == NO_PART || plan->parts[part->twin].pair == NO_PART;
+    /* Renamed over: nothing is told of it here, but a directory that was
+       watched has an end of its own, whose ATTRIB comes of this. */
+    return part->twin == NO_PART ||
+           plan->parts[part->twin].pair == NO_PART ||
+           part->change->type == DT_DIR;
 }
 
 static bool spread_waiting(struct plan *plan, struct plan_source *sources)

@@ -244,6 +244,21 @@ void guest_touch(const char *path)
           strerror(errno));
 }
 
+void guest_await_age(const char *path)
+{
+    struct stat st;
+    struct timespec now, step = { .tv_nsec = 1000000 };
+    CHECK(lstat(path, &st) == 0, "lstat %s: %s", path, strerror(errno));
+    for (;;) {
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        int64_t age_ns = (now.tv_sec - st.st_ctim.tv_sec) * 1000000000LL
+            + (now.tv_nsec - st.st_ctim.tv_nsec);
+        if (age_ns > 30 * 1000000LL)
+            return;
+        nanosleep(&step, NULL);
+    }
+}
+
 void guest_write(const char *path, const char *text)
 {
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -141,6 +141,13 @@ void guest_describe(char *text, size_t room, int wd, uint32_t mask,
 
 /* Operations; each must succeed. */
 void guest_touch(const char *path); /* IN_CREATE and nothing else */
+
+/*
+ * Waits until the clock that stamps births has gone 30 ms past the last change
+ * of `path`.  What is moved in younger than that is not told from what is new
+ * (docs/semantics.md); this is for tests that are about something else.
+ */
+void guest_await_age(const char *path);
 void guest_write(const char *path, const char *text);
 void guest_mkdir(const char *path);
 void guest_unlink(const char *path);

@@ -88,6 +88,7 @@ static void in_and_out(void)
     guest_mkdir("outside/dir");
     guest_open(&q);
     int wd = guest_watch(&q, "d", MEMBERS);
+    guest_await_age("outside/dir"); /* the file is older still */
     guest_rename("outside/file", "d/file");
     guest_expect(&q, wd, IN_MOVED_TO, "file");
     guest_rename("outside/dir", "d/dir");
