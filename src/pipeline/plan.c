@@ -169,6 +169,12 @@ static bool part_lacks(const struct plan *plan,
            part->change->type == DT_DIR;
 }
 
+/* What is untouched since its birth was not renamed. */
+static bool could_have_crossed(const struct part *part)
+{
+    return part->pair == NO_PART && (part->gone || !part->change->untouched);
+}
+
 static bool spread_waiting(struct plan *plan, struct plan_source *sources)
 {
     bool spread = false;
@@ -205,7 +211,7 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
             (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0;
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct plan_source *source = &sources[plan->parts[i].source];
-        if (plan->parts[i].pair == NO_PART)
+        if (could_have_crossed(&plan->parts[i]))
             source->unpaired++;
         if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
             source->waits = true;
@@ -375,7 +381,7 @@ static bool crossed_alone(const struct round *round, const struct part *part)
     const struct plan_source *from = &round->sources[part->source];
 
     return from->crossed && from->wants_moves && from->unpaired == 1 &&
-           (part->gone || !part->change->untouched);
+           could_have_crossed(part);
 }
 
 static void tell_delete(struct round *round, struct part *gone)

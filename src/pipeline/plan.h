@@ -32,7 +32,7 @@ struct plan_source {
     bool waits;                /* out of plan_pair; in of plan_order */
     uint8_t state;             /* plan.c's, these three */
     uint32_t first_part;
-    uint32_t unpaired;         /* parts without another half */
+    uint32_t unpaired;         /* parts that may be half a rename */
 };
 
 struct planned {
