@@ -34,8 +34,6 @@ struct round {
     struct plan *plan;
     struct plan_source *sources;
     uint32_t source_count;
-    uint32_t *objects; /* 1 + source, by (device, inode); 0: free */
-    uint32_t object_slots;
     uint32_t over;  /* parts renamed over whose objects' ends are to be told,
                        through `next`; or NO_PART */
     uint32_t depth; /* of tell_source */
@@ -149,6 +147,59 @@ static int pair_parts(struct plan *plan, const struct plan_source *sources)
 }
 
 /*
+ * Which source watches which object.  Watches of one object that were removed
+ * have nothing but IGNORED to tell; there is at most one other.
+ */
+static bool only_ignored(const struct plan_source *source)
+{
+    return source->ends && source->self == 0 && source->delta == NULL;
+}
+
+static uint32_t *object_slot(const struct plan *plan,
+                             const struct plan_source *sources, uint64_t dev,
+                             uint64_t ino)
+{
+    uint32_t mask = plan->object_slots - 1;
+    uint32_t slot = (uint32_t)object_hash(dev, ino) & mask;
+
+    while (plan->objects[slot] != 0) {
+        const struct plan_source *here = &sources[plan->objects[slot] - 1];
+
+        if (here->dev == dev && here->ino == ino)
+            break;
+        slot = (slot + 1) & mask;
+    }
+    return &plan->objects[slot];
+}
+
+static int index_objects(struct plan *plan, const struct plan_source *sources,
+                         uint32_t count)
+{
+    plan->object_slots = 8;
+    while (plan->object_slots < count * 2)
+        plan->object_slots *= 2;
+    plan->objects = calloc(plan->object_slots, sizeof(*plan->objects));
+    if (plan->objects == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *slot =
+            object_slot(plan, sources, sources[i].dev, sources[i].ino);
+
+        if (*slot == 0 || !only_ignored(&sources[i]))
+            *slot = i + 1;
+    }
+    return 0;
+}
+
+/* The source that watches this inode itself, or -1. */
+static int64_t source_of(const struct plan *plan,
+                         const struct plan_source *sources, uint64_t dev,
+                         uint64_t ino)
+{
+    return (int64_t)*object_slot(plan, sources, dev, ino) - 1;
+}
+
+/*
  * Would this part read better if something else came?  A rename's other half;
  * or the end of a directory that is watched itself, which is told before it.
  */
@@ -194,6 +245,32 @@ static bool spread_waiting(struct plan *plan, struct plan_source *sources)
     return spread;
 }
 
+/*
+ * What was moved or has ended is told beside the change of its name: it waits
+ * for that, unless a source that is about to be told has it.
+ */
+static void wait_for_names(struct plan *plan, struct plan_source *sources,
+                           uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].name_is_here = false;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct part *part = &plan->parts[i];
+        const struct plan_source *from = &sources[part->source];
+        int64_t object =
+            part->gone && !from->waits
+                ? source_of(plan, sources, from->dev, part->change->ino)
+                : -1;
+
+        if (object >= 0)
+            sources[object].name_is_here = true;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (sources[i].may_wait && !sources[i].name_is_here &&
+            (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0)
+            sources[i].waits = true;
+}
+
 int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
 {
     bool any = false;
@@ -201,14 +278,14 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
 
     if (err == 0)
         err = pair_parts(plan, sources);
+    if (err == 0)
+        err = index_objects(plan, sources, count);
     if (err != 0)
         return err;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         sources[i].unpaired = 0;
-    for (uint32_t i = 0; i < count; i++)
-        sources[i].waits =
-            sources[i].may_wait &&
-            (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0;
+        sources[i].waits = false;
+    }
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct plan_source *source = &sources[plan->parts[i].source];
         if (could_have_crossed(&plan->parts[i]))
@@ -216,8 +293,9 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
         if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
             source->waits = true;
     }
-    while (spread_waiting(plan, sources))
-        continue;
+    do /* each turn more of them wait, so it ends */
+        wait_for_names(plan, sources, count);
+    while (spread_waiting(plan, sources));
     for (uint32_t i = 0; i < count; i++)
         any = any || sources[i].waits;
     return any;
@@ -290,21 +368,6 @@ static void put_self(struct round *round, uint32_t source, uint32_t which)
     from->self &= ~which;
 }
 
-/* The source that watches this inode itself, or -1. */
-static int64_t source_of(const struct round *round, uint64_t dev, uint64_t ino)
-{
-    uint32_t mask = round->object_slots - 1;
-    uint32_t slot = (uint32_t)object_hash(dev, ino) & mask;
-
-    for (; round->objects[slot] != 0; slot = (slot + 1) & mask) {
-        uint32_t index = round->objects[slot] - 1;
-        if (round->sources[index].dev == dev &&
-            round->sources[index].ino == ino)
-            return index;
-    }
-    return -1;
-}
-
 static void tell_source(struct round *round, uint32_t source);
 
 static uint32_t next_cookie(struct round *round)
@@ -321,7 +384,7 @@ static uint32_t next_cookie(struct round *round)
 /* The end of an object that lost this name, if it is watched and has ended. */
 static void tell_end_of(struct round *round, const struct part *gone)
 {
-    int64_t object = source_of(round, round->sources[gone->source].dev,
+    int64_t object = source_of(round->plan, round->sources, round->sources[gone->source].dev,
                                gone->change->ino);
 
     if (object >= 0 && round->sources[object].ends)
@@ -341,7 +404,7 @@ static struct part *renamed_over(struct round *round, const struct part *come)
     if (over == NULL || over->done)
         return NULL;
     over->done = true;
-    object = source_of(round, round->sources[over->source].dev,
+    object = source_of(round->plan, round->sources, round->sources[over->source].dev,
                        over->change->ino);
     if (object >= 0 && round->sources[object].ends &&
         !round->sources[object].waits) {
@@ -355,7 +418,7 @@ static void tell_move(struct round *round, struct part *gone)
 {
     struct part *come = &round->plan->parts[gone->pair], *over;
     uint64_t dev = round->sources[gone->source].dev;
-    int64_t moved = source_of(round, dev, gone->change->ino);
+    int64_t moved = source_of(round->plan, round->sources, dev, gone->change->ino);
     uint32_t cookie = next_cookie(round);
 
     put_part(round, gone, VN_IN_MOVED_FROM, cookie);
@@ -523,7 +586,7 @@ static void tell_renames_of_sources(struct round *round)
         if (!gone->gone || gone->pair == NO_PART ||
             round->sources[gone->source].waits)
             continue;
-        object = source_of(round, round->sources[gone->source].dev,
+        object = source_of(round->plan, round->sources, round->sources[gone->source].dev,
                            gone->change->ino);
         if (object >= 0 &&
             (round->sources[object].self & VN_IN_MOVE_SELF) != 0)
@@ -540,45 +603,6 @@ static bool ends_with_its_name(const struct plan_source *source)
     return source->ends && (source->self & VN_IN_DELETE_SELF) != 0;
 }
 
-static bool same_watched(const struct plan_source *a,
-                         const struct plan_source *b)
-{
-    return a->ino == b->ino && a->dev == b->dev;
-}
-
-static bool only_ignored(const struct plan_source *source)
-{
-    return source->ends && source->self == 0 && source->delta == NULL;
-}
-
-static int index_objects(struct round *round)
-{
-    uint32_t slots = 8, mask;
-
-    while (slots < round->source_count * 2)
-        slots *= 2;
-    mask = slots - 1;
-    round->object_slots = slots;
-    round->objects = calloc(slots, sizeof(*round->objects));
-    if (round->objects == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < round->source_count; i++) {
-        uint32_t slot = (uint32_t)object_hash(round->sources[i].dev,
-                                              round->sources[i].ino) &
-                        mask;
-        while (round->objects[slot] != 0 &&
-               !same_watched(&round->sources[round->objects[slot] - 1],
-                             &round->sources[i]))
-            slot = (slot + 1) & mask;
-        /* Watches of one object that were removed have nothing but IGNORED to
-           tell; there is at most one other. */
-        if (round->objects[slot] == 0 || !only_ignored(&round->sources[i]))
-            round->objects[slot] = i + 1;
-        round->sources[i].state = STATE_OPEN;
-    }
-    return 0;
-}
-
 int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
                _Atomic uint32_t *last_cookie)
 {
@@ -591,15 +615,14 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
     };
 
     plan->count = plan->next = 0;
-    round.err = index_objects(&round);
-    if (round.err == 0)
-        tell_renames_of_sources(&round);
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].state = STATE_OPEN;
+    tell_renames_of_sources(&round);
     for (uint32_t i = 0; i < count && round.err == 0; i++)
         if (!ends_with_its_name(&sources[i]))
             tell_source(&round, i);
     for (uint32_t i = 0; i < count && round.err == 0; i++)
         tell_source(&round, i);
-    free(round.objects);
     return round.err;
 }
 
@@ -607,5 +630,6 @@ void plan_fini(struct plan *plan)
 {
     free(plan->events);
     free(plan->parts);
+    free(plan->objects);
     *plan = (struct plan){ 0 };
 }

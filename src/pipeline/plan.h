@@ -30,9 +30,10 @@ struct plan_source {
     bool crossed;              /* an entry was renamed into or out of it */
     bool may_wait;             /* in: its other half may yet come */
     bool waits;                /* out of plan_pair; in of plan_order */
-    uint8_t state;             /* plan.c's, these three */
+    uint8_t state;             /* plan.c's, these four */
     uint32_t first_part;
     uint32_t unpaired;         /* parts that may be half a rename */
+    bool name_is_here;
 };
 
 struct planned {
@@ -51,6 +52,8 @@ struct plan {
     size_t next; /* the first that is not told yet: the cursor */
     struct part *parts;
     uint32_t part_count;
+    uint32_t *objects; /* 1 + source, by (device, inode); 0: free */
+    uint32_t object_slots;
 };
 
 /*
