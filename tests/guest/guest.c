@@ -244,19 +244,25 @@ void guest_touch(const char *path)
           strerror(errno));
 }
 
+static bool is_newborn(const struct statx *stx)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    int64_t age_ns = (now.tv_sec - stx->stx_ctime.tv_sec) * 1000000000LL
+        + ((int64_t)now.tv_nsec - stx->stx_ctime.tv_nsec);
+    return stx->stx_ctime.tv_sec == stx->stx_btime.tv_sec
+        && stx->stx_ctime.tv_nsec == stx->stx_btime.tv_nsec
+        && age_ns < 30 * 1000000LL;
+}
+
 void guest_await_age(const char *path)
 {
-    struct stat st;
-    struct timespec now, step = { .tv_nsec = 1000000 };
-    CHECK(lstat(path, &st) == 0, "lstat %s: %s", path, strerror(errno));
-    for (;;) {
-        clock_gettime(CLOCK_REALTIME_COARSE, &now);
-        int64_t age_ns = (now.tv_sec - st.st_ctim.tv_sec) * 1000000000LL
-            + (now.tv_nsec - st.st_ctim.tv_nsec);
-        if (age_ns > 30 * 1000000LL)
-            return;
+    struct statx stx;
+    struct timespec step = { .tv_nsec = 1000000 };
+    while (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW,
+                 STATX_BTIME | STATX_CTIME, &stx) == 0
+           && (stx.stx_mask & STATX_BTIME) != 0 && is_newborn(&stx))
         nanosleep(&step, NULL);
-    }
 }
 
 void guest_write(const char *path, const char *text)
@@ -285,6 +291,7 @@ void guest_rmdir(const char *path)
 
 void guest_rename(const char *from, const char *to)
 {
+    guest_await_age(from);
     CHECK(rename(from, to) == 0, "rename %s %s: %s", from, to, strerror(errno));
 }
 

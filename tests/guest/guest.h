@@ -143,9 +143,10 @@ void guest_describe(char *text, size_t room, int wd, uint32_t mask,
 void guest_touch(const char *path); /* IN_CREATE and nothing else */
 
 /*
- * Waits until the clock that stamps births has gone 30 ms past the last change
- * of `path`.  What is moved in younger than that is not told from what is new
- * (docs/semantics.md); this is for tests that are about something else.
+ * Waits until the clock that stamps births has moved well past that of `path`,
+ * if nothing has happened to it since.  A rename of something newborn is not
+ * always told from its inode number being used again (docs/semantics.md);
+ * inotify-pairs-renames has a case for that, all others rename what is older.
  */
 void guest_await_age(const char *path);
 void guest_write(const char *path, const char *text);

@@ -36,6 +36,23 @@ static void in_one_directory(void)
     guest_close(&q);
 }
 
+static void something_newborn(void)
+{
+    struct guest_queue q;
+    guest_mkdir("d");
+    guest_open(&q);
+    int wd = guest_watch(&q, "d", MEMBERS);
+    for (int i = 0; i < 50; i++) {
+        guest_touch("d/new");
+        CHECK(rename("d/new", "d/name") == 0, "rename: %s", strerror(errno));
+        guest_expect(&q, wd, IN_CREATE, "new");
+        guest_expect_move(&q, wd, "new", wd, "name", 0);
+        guest_unlink("d/name");
+        guest_expect(&q, wd, IN_DELETE, "name");
+    }
+    guest_close(&q);
+}
+
 static void between_two_directories(void)
 {
     struct guest_queue q;
@@ -244,6 +261,7 @@ int main(int argc, char **argv)
 {
     static const struct guest_case cases[] = {
         GUEST_CASE(in_one_directory),
+        GUEST_CASE(something_newborn),
         GUEST_CASE(between_two_directories),
         GUEST_CASE(between_two_instances),
         GUEST_CASE(in_and_out),
