@@ -2,7 +2,7 @@
  * pack.h - one event as the guest's bytes
  *
  * Pure.  A name is padded with NULs to a multiple of the header's size, its
- * own NUL included: 1..15 bytes take 16, 16..31 take 32 (CONFORMANCE item 45).
+ * own NUL included: 1..15 bytes take 16, 16..31 take 32 (Linux 6.18).
  */
 #pragma once
 

@@ -7,7 +7,7 @@
  *
  * A round takes every watch with something untold, finds each one's delta
  * (shared when the watch was told exactly the listing before, computed for it
- * when it lags), pairs and orders them (plan.c), and pushes through the mask.
+ * when it lags), pairs and orders them (plan-order.c), and pushes through the mask.
  * A queue that is full stops the round at the plan's cursor; it goes on when
  * the guest has made room.  Meanwhile only the newest offer of each watch is
  * kept: that is the whole backlog.

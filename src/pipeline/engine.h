@@ -137,6 +137,10 @@ void *reader_main(void *engine);
 
 /* worker.c */
 void *worker_main(void *worker);
+
+/* serve.c */
+/* The claim is held; it is released, or goes elsewhere with the vnode. */
+void worker_serve(struct worker *, struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 

@@ -30,7 +30,7 @@ struct plan_source {
     bool crossed;              /* an entry was renamed into or out of it */
     bool may_wait;             /* in: its other half may yet come */
     bool waits;                /* out of plan_pair; in of plan_order */
-    uint8_t state;             /* plan.c's, these four */
+    uint8_t state;             /* plan-order.c's, these four */
     uint32_t first_part;
     uint32_t unpaired;         /* parts that may be half a rename */
     bool name_is_here;

@@ -1,0 +1,30 @@
+/*
+ * plan-internal.h - what plan-pair.c and plan-order.c share
+ */
+#pragma once
+
+#include "pipeline/plan.h"
+
+enum { NO_PART = UINT32_MAX };
+
+struct part {
+    const struct change *change;
+    uint32_t source;
+    uint32_t pair; /* index of the other half, or NO_PART */
+    uint32_t twin; /* same name, other side, or NO_PART */
+    uint32_t next; /* in its bucket while pairing; the chain in plan_order */
+    bool gone;
+    bool done;
+    bool following; /* in the chain that is being followed */
+};
+
+/* Could a rename from or to elsewhere be what this is half of?  What is
+   untouched since its birth was not renamed. */
+static inline bool part_could_have_crossed(const struct part *part)
+{
+    return part->pair == NO_PART && (part->gone || !part->change->untouched);
+}
+
+/* The source that watches this inode itself, or -1. */
+int64_t plan_source_of(const struct plan *, const struct plan_source *,
+                       uint64_t dev, uint64_t ino);

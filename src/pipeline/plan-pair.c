@@ -1,0 +1,275 @@
+/*
+ * plan-pair.c - which changes are two halves of one rename, and who waits
+ *
+ * Each change of each source is a *part*.  A gone part and a come part of one
+ * inode are a pair.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/linux-inotify.h"
+#include "pipeline/hash.h"
+#include "pipeline/plan-internal.h"
+
+static uint64_t object_hash(uint64_t dev, uint64_t ino)
+{
+    return hash_u64(ino ^ hash_u64(dev));
+}
+
+static int make_parts(struct plan *plan, struct plan_source *sources,
+                      uint32_t count)
+{
+    size_t total = 0;
+    struct part *part;
+
+    for (uint32_t i = 0; i < count; i++) {
+        sources[i].first_part = (uint32_t)total;
+        if (sources[i].delta != NULL)
+            total += sources[i].delta->gone + sources[i].delta->come;
+    }
+    if (total >= NO_PART)
+        return -ENOMEM;
+    plan->parts = part = malloc((total + 1) * sizeof(*part));
+    if (part == NULL)
+        return -ENOMEM;
+    plan->part_count = (uint32_t)total;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct delta *delta = sources[i].delta;
+        uint32_t first = sources[i].first_part;
+
+        for (uint32_t k = 0;
+             delta != NULL && k < delta->gone + delta->come; k++) {
+            uint32_t twin = delta->changes[k].twin;
+            *part++ = (struct part){
+                .change = &delta->changes[k],
+                .source = i,
+                .pair = NO_PART,
+                .twin = twin == DELTA_NO_TWIN ? NO_PART : first + twin,
+                .next = NO_PART,
+                .gone = k < delta->gone,
+            };
+        }
+    }
+    return 0;
+}
+
+static bool same_object(const struct plan_source *sources,
+                        const struct part *gone, const struct part *come)
+{
+    const struct plan_source *from = &sources[gone->source];
+
+    return from->dev == sources[come->source].dev &&
+           delta_same_inode(from->delta, gone->change, come->change);
+}
+
+static void pair_within(struct plan *plan, const struct plan_source *sources,
+                        uint32_t *buckets, size_t mask, bool across)
+{
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        struct part *gone = &plan->parts[i];
+        uint32_t *link;
+
+        if (!gone->gone || gone->pair != NO_PART)
+            continue;
+        link = &buckets[object_hash(sources[gone->source].dev,
+                                    gone->change->ino) &
+                        mask];
+        for (; *link != NO_PART; link = &plan->parts[*link].next) {
+            struct part *come = &plan->parts[*link];
+            if ((come->source != gone->source) != across ||
+                !same_object(sources, gone, come))
+                continue;
+            come->pair = i;
+            gone->pair = *link;
+            *link = come->next; /* paired: nobody need look at it again */
+            break;
+        }
+    }
+}
+
+static int pair_parts(struct plan *plan, const struct plan_source *sources)
+{
+    size_t slots = 8;
+    uint32_t *buckets;
+
+    while (slots < plan->part_count)
+        slots *= 2;
+    buckets = malloc(slots * sizeof(*buckets));
+    if (buckets == NULL)
+        return -ENOMEM;
+    memset(buckets, 0xff, slots * sizeof(*buckets)); /* NO_PART */
+    for (uint32_t i = plan->part_count; i-- > 0;) {
+        struct part *part = &plan->parts[i];
+        size_t slot;
+
+        if (part->gone)
+            continue;
+        slot = object_hash(sources[part->source].dev, part->change->ino) &
+               (slots - 1);
+        part->next = buckets[slot];
+        buckets[slot] = i;
+    }
+    /* One directory's own renames first: a link elsewhere is not meant. */
+    pair_within(plan, sources, buckets, slots - 1, false);
+    pair_within(plan, sources, buckets, slots - 1, true);
+    free(buckets);
+    return 0;
+}
+
+/*
+ * Which source watches which object.  Watches of one object that were removed
+ * have nothing but IGNORED to tell; there is at most one other.
+ */
+static bool only_ignored(const struct plan_source *source)
+{
+    return source->ends && source->self == 0 && source->delta == NULL;
+}
+
+static uint32_t *object_slot(const struct plan *plan,
+                             const struct plan_source *sources, uint64_t dev,
+                             uint64_t ino)
+{
+    uint32_t mask = plan->object_slots - 1;
+    uint32_t slot = (uint32_t)object_hash(dev, ino) & mask;
+
+    while (plan->objects[slot] != 0) {
+        const struct plan_source *here = &sources[plan->objects[slot] - 1];
+
+        if (here->dev == dev && here->ino == ino)
+            break;
+        slot = (slot + 1) & mask;
+    }
+    return &plan->objects[slot];
+}
+
+static int index_objects(struct plan *plan, const struct plan_source *sources,
+                         uint32_t count)
+{
+    plan->object_slots = 8;
+    while (plan->object_slots < count * 2)
+        plan->object_slots *= 2;
+    plan->objects = calloc(plan->object_slots, sizeof(*plan->objects));
+    if (plan->objects == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *slot =
+            object_slot(plan, sources, sources[i].dev, sources[i].ino);
+
+        if (*slot == 0 || !only_ignored(&sources[i]))
+            *slot = i + 1;
+    }
+    return 0;
+}
+
+int64_t plan_source_of(const struct plan *plan,
+                       const struct plan_source *sources, uint64_t dev,
+                       uint64_t ino)
+{
+    return (int64_t)*object_slot(plan, sources, dev, ino) - 1;
+}
+
+/*
+ * Would this part read better if something else came?  A rename's other half;
+ * or the end of a directory that is watched itself, which is told before it.
+ */
+static bool part_lacks(const struct plan *plan,
+                       const struct plan_source *source,
+                       const struct part *part)
+{
+    if (part->pair != NO_PART)
+        return false;
+    if (!part->gone)
+        return source->wants_moves && !part->change->untouched;
+    if (!source->wants_moves && part->change->type != DT_DIR)
+        return false;
+    /* Renamed over: nothing is told of it here, but a directory that was
+       watched has an end of its own, whose ATTRIB comes of this. */
+    return part->twin == NO_PART ||
+           plan->parts[part->twin].pair == NO_PART ||
+           part->change->type == DT_DIR;
+}
+
+static bool spread_waiting(struct plan *plan, struct plan_source *sources)
+{
+    bool spread = false;
+
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct part *part = &plan->parts[i];
+        struct plan_source *here = &sources[part->source], *there;
+
+        if (part->pair == NO_PART)
+            continue;
+        there = &sources[plan->parts[part->pair].source];
+        if (here->waits && !there->waits) {
+            there->waits = true;
+            spread = true;
+        }
+    }
+    return spread;
+}
+
+/*
+ * What was moved or has ended is told beside the change of its name: it waits
+ * for that, unless a source that is about to be told has it.
+ */
+static void wait_for_names(struct plan *plan, struct plan_source *sources,
+                           uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].name_is_here = false;
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct part *part = &plan->parts[i];
+        const struct plan_source *from = &sources[part->source];
+        int64_t object =
+            part->gone && !from->waits
+                ? plan_source_of(plan, sources, from->dev, part->change->ino)
+                : -1;
+
+        if (object >= 0)
+            sources[object].name_is_here = true;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (sources[i].may_wait && !sources[i].name_is_here &&
+            (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0)
+            sources[i].waits = true;
+}
+
+int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
+{
+    bool any = false;
+    int err = make_parts(plan, sources, count);
+
+    if (err == 0)
+        err = pair_parts(plan, sources);
+    if (err == 0)
+        err = index_objects(plan, sources, count);
+    if (err != 0)
+        return err;
+    for (uint32_t i = 0; i < count; i++) {
+        sources[i].unpaired = 0;
+        sources[i].waits = false;
+    }
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        struct plan_source *source = &sources[plan->parts[i].source];
+        if (part_could_have_crossed(&plan->parts[i]))
+            source->unpaired++;
+        if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
+            source->waits = true;
+    }
+    do /* each turn more of them wait, so it ends */
+        wait_for_names(plan, sources, count);
+    while (spread_waiting(plan, sources));
+    for (uint32_t i = 0; i < count; i++)
+        any = any || sources[i].waits;
+    return any;
+}
+
+void plan_fini(struct plan *plan)
+{
+    free(plan->events);
+    free(plan->parts);
+    free(plan->objects);
+    *plan = (struct plan){ 0 };
+}
