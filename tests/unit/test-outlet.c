@@ -33,6 +33,8 @@ static int setup_with(bool single)
     assert_int_equal(vnotify_create(&engine, NULL), 0);
     assert_int_equal(outlets_create(engine, single, &all), 0);
     assert_int_equal(outlet_create(all, true, &guest_end, &outlet), 0);
+    /* A reference of our own, as a call that uses it has. */
+    outlet_acquire(outlet);
     assert_int_equal(outlets_insert(all, outlet), 0);
     assert_int_equal(vnotify_add_watch(outlet->instance, dir,
                                        VN_IN_CREATE | VN_IN_ATTRIB),
@@ -51,6 +53,8 @@ static int teardown(void **state)
     char command[64];
 
     (void)state;
+    if (outlet)
+        outlet_release(outlet);
     if (guest_end >= 0)
         close(guest_end);
     outlets_destroy(all);
@@ -223,6 +227,8 @@ static void test_outlet_ends_with_the_last_descriptor(void **state)
     close(guest_end);
     guest_end = -1;
     outlet_release(outlet); /* what outlets_find took */
+    outlet_release(outlet);
+    outlet = NULL;
     do {
         sched_yield();
         vnotify_stats(engine, &stats);
