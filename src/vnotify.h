@@ -57,6 +57,13 @@ struct vnotify_config {
     bool ordered;          /* keep the host's order across the directories of
                               an instance as well as notes allow; a slow
                               directory then delays the others by 5 ms at most */
+    int fd_budget;         /* descriptors to spend on what is in watched
+                              directories, so that changes in it are noted;
+                              the rest is compared by stat fields, at times.
+                              0: half of RLIMIT_NOFILE; < 0: none */
+    unsigned close_write_after_ms; /* where the host does not tell: a file whose
+                              content changed counts as closed after so long
+                              without another change; 0: 50 */
     int trace_fd;          /* > 0: one line per note, listing, delta, event */
     const char *faults;    /* tests only: "open=PATH,read=PATH,alloc=PATH":
                               listings fail at that step while PATH exists */

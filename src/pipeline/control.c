@@ -36,10 +36,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "abi/linux-inotify.h"
+#include "pipeline/arm.h"
+#include "pipeline/backlog.h"
 #include "pipeline/engine.h"
+#include "pipeline/keep.h"
+#include "port/holders.h"
 #include "port/listing.h"
 
 /* An add_watch call in progress. */
@@ -55,99 +60,46 @@ struct joining {
 
 /* Opening. */
 
-static int reopen(int host_fd, bool is_dir)
+/* Out of descriptors is out of watches, as a guest knows it. */
+static int as_guest_knows(int err)
 {
-    int fd = is_dir ? listing_open(host_fd)
-                    : fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
-
-    /* Out of descriptors is out of watches, as a guest knows it. */
-    if (fd < 0)
-        return errno == EMFILE || errno == ENFILE ? -ENOSPC : -errno;
-    return fd;
+    return err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
 }
 
-/* Sets armed and wakes who waits for it. */
-static void set_armed(struct vnode *vnode, int32_t armed)
+/* For listing: with an offset of its own. */
+static int reopen_directory(int host_fd)
 {
-    /* V1: release: host_fd and the knote are there; pairs with await_armed */
-    atomic_store_explicit(&vnode->armed, armed, memory_order_release);
-    park_wake((_Atomic uint32_t *)(void *)&vnode->armed, INT_MAX);
+    int fd = listing_open(host_fd);
+
+    return fd < 0 ? as_guest_knows(-errno) : fd;
 }
 
-static int32_t await_armed(struct vnode *vnode)
+/*
+ * The vnode's own descriptor.  A file's, if opens of it will be noted, is one
+ * that can tell who has it open (fate.c): to open that later would be noted.
+ */
+static int own_descriptor(struct joining *j, int host_fd)
 {
-    int32_t armed;
+    bool may_ask = S_ISREG(j->vnode->seen.mode) &&
+                   engine_sees_closes(j->engine) &&
+                   (j->mask & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE |
+                               VN_IN_ACCESS)) != 0;
+    int fd;
 
-    while ((armed = atomic_load_explicit(&vnode->armed, /* V1 */
-                                         memory_order_acquire)) == 0)
-        park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
-    return armed;
-}
-
-/* The one that set armed to 0: asks the kqueue for these notes as well. */
-static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t want)
-{
-    uint32_t notes = vnode->fflags | want;
-    struct kevent kev;
-    int err;
-
-    EV_SET(&kev, vnode->host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, notes, 0,
-           engine_udata(vnode));
-    err = kq_event(engine->kq, &kev, 1, NULL, 0);
-    if (err >= 0)
-        /* relaxed: published by armed */
-        atomic_store_explicit(&vnode->fflags, notes, memory_order_relaxed);
-    return err < 0 ? err : 0;
-}
-
-static uint32_t notes_for(struct joining *j)
-{
-    struct kq *kq = j->engine->kq;
-    bool is_dir = j->vnode->is_dir;
-
-    return note_wanted(is_dir ? kq_notes_dir(kq) : kq_notes_file(kq), is_dir,
-                       j->mask);
-}
-
-/* The maker's part: opens the vnode and registers its knote. */
-static int arm(struct joining *j, int host_fd)
-{
-    struct vnode *vnode = j->vnode;
-    int err = reopen(host_fd, vnode->is_dir);
-
-    if (err >= 0) {
-        vnode->host_fd = err;
-        err = ask(j->engine, vnode, notes_for(j));
+    if (j->vnode->is_dir)
+        return reopen_directory(host_fd);
+    fd = may_ask ? holders_open(host_fd) : -EOPNOTSUPP;
+    if (fd >= 0) {
+        j->vnode->ask_fd = fd;
+        return fd;
     }
-    set_armed(vnode, err < 0 ? err : 1);
-    return err < 0 ? err : 0;
+    fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
+    return fd < 0 ? as_guest_knows(-errno) : fd;
 }
 
-/* The others': waits for that, and asks for what its mask needs beyond. */
-static int join_armed(struct joining *j)
+static uint32_t wanted_by(const struct joining *j)
 {
-    struct vnode *vnode = j->vnode;
-    uint32_t want = notes_for(j);
-
-    for (;;) {
-        int32_t armed = await_armed(vnode);
-        int err;
-
-        if (armed < 0)
-            return armed;
-        /* relaxed: published by armed (V1) */
-        if ((want & ~atomic_load_explicit(&vnode->fflags,
-                                          memory_order_relaxed)) == 0)
-            return 0;
-        if (!atomic_compare_exchange_strong_explicit(
-                &vnode->armed, &armed, 0, memory_order_acquire, /* V1 */
-                memory_order_relaxed))
-            continue;
-        err = ask(j->engine, vnode, want);
-        set_armed(vnode, 1);
-        if (err != 0)
-            return err;
-    }
+    return (j->mask & VN_IN_ALL_EVENTS) | NOTE_WANT_SELF;
 }
 
 /* Listing. */
@@ -182,24 +134,12 @@ static int list_told(struct joining *j, int list_fd)
     return err;
 }
 
-/* Gives back a vnode's claim that this thread holds. */
-static void give_back(struct vnotify *engine, struct vnode *vnode)
-{
-    if (!claim_release(&vnode->claim))
-        worker_defer(engine, vnode, 0);
-}
-
-/* If the vnode has the very same listing, one is enough. */
+/* With the claim: if the vnode has the very same listing, one is enough. */
 static void share_told(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
-    struct snapshot *mine = j->told, *theirs;
+    struct snapshot *mine = j->told, *theirs = vnode->current;
 
-    if (claim_post(&vnode->claim, &j->engine->barrier,
-                   claim_generation(&vnode->claim), 0,
-                   BARRIER_UNCOUNTED) != CLAIM_TAKEN)
-        return;
-    theirs = vnode->current;
     if (theirs == NULL) {
         snapshot_acquire(mine);
         vnode->current = mine;
@@ -209,7 +149,6 @@ static void share_told(struct joining *j)
         snapshot_release(&j->engine->arenas, mine);
         j->told = theirs;
     }
-    give_back(j->engine, vnode);
 }
 
 /* Joining. */
@@ -217,19 +156,21 @@ static void share_told(struct joining *j)
 /* Instance lock held: its live watch on this vnode, or NULL. */
 static struct watch *find_watch(struct joining *j)
 {
-    struct watch *watch;
+    struct watch *watch = NULL;
+    struct chain_link *at;
 
     /* Its own watches leave the list only after they have left the table,
        under the lock that we hold; others' are only walked over, under the
        registry's. */
     pthread_mutex_lock(&j->engine->registry.lock);
-    /* relaxed: the list's writers hold this lock (V2) */
-    watch = atomic_load_explicit(&j->vnode->watches, memory_order_relaxed);
-    while (watch != NULL &&
-           (watch->instance != j->instance || !watch_live(watch)))
-        watch = atomic_load_explicit(&watch->next, memory_order_relaxed);
+    for (at = chain_first(&j->vnode->watches); at != NULL;
+         at = chain_next(at)) {
+        watch = CHAIN_OBJECT(struct watch, chain, at);
+        if (watch->instance == j->instance && watch_live(watch))
+            break;
+    }
     pthread_mutex_unlock(&j->engine->registry.lock);
-    return watch;
+    return at == NULL ? NULL : watch;
 }
 
 /* Instance lock held: a watch that is there gets its new mask. */
@@ -279,9 +220,7 @@ static int publish(struct joining *j, struct watch *watch)
     /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_add_explicit(&instance->watches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->engine->watches, 1, memory_order_relaxed);
-    pthread_mutex_lock(&j->engine->registry.lock);
-    vnode_add_watch(vnode, watch);
-    pthread_mutex_unlock(&j->engine->registry.lock);
+    registry_link(&j->engine->registry, &vnode->watches, &watch->chain);
     raise_joined(vnode, engine_tick(j->engine));
     return watch->wd;
 }
@@ -359,10 +298,73 @@ static bool updated(struct joining *j, int *result)
     return found;
 }
 
+/*
+ * The children, where this mask asks for what happens in them: before the call
+ * returns, so that what the guest does next is noticed.
+ */
+static uint32_t content_of(const struct joining *j)
+{
+    return j->vnode->is_dir ? j->mask & (uint32_t)NOTE_CONTENT : 0;
+}
+
+/* This thread holds the claim and can do it itself. */
+static int keep_here(struct joining *j)
+{
+    struct vnode *vnode = j->vnode;
+    int err;
+
+    if (vnode->current == NULL && j->told != NULL) {
+        snapshot_acquire(j->told);
+        vnode->current = j->told;
+    }
+    err = keep_children(j->engine, vnode, NULL);
+    if (vnode->children != NULL && vnode->children->finding_count != 0)
+        keep_owe(j->engine, vnode); /* a worker offers them */
+    worker_give_back(j->engine, vnode);
+    return err;
+}
+
+/* V5.  0, or -ENOMEM. */
+static int await_kept(struct joining *j)
+{
+    struct vnotify *engine = j->engine;
+    struct vnode *vnode = j->vnode;
+    uint32_t wanted = content_of(j);
+
+    for (;;) {
+        uint32_t kept =
+            atomic_load_explicit(&vnode->kept, memory_order_acquire); /* V5 */
+        int err = 0;
+
+        if ((wanted & ~kept) == 0)
+            return 0;
+        if (claim_post(&vnode->claim, &engine->barrier, j->generation, 0,
+                       BARRIER_UNCOUNTED) == CLAIM_TAKEN) {
+            err = keep_here(j);
+            if (err != 0)
+                return err;
+            continue;
+        }
+        if (claim_post(&vnode->claim, &engine->barrier, j->generation,
+                       HINT_KEEP, barrier_join(&engine->barrier)) ==
+            CLAIM_TAKEN)
+            worker_defer(engine, vnode, 0);
+        park_wait(&vnode->kept, kept, NULL);
+    }
+}
+
+static void want_children(struct joining *j)
+{
+    /* V5: before HINT_KEEP is posted, or the claim is given back */
+    atomic_fetch_or_explicit(&j->vnode->content, content_of(j),
+                             memory_order_release);
+}
+
 static int first_watch(struct joining *j, int host_fd)
 {
     struct vnode *vnode = j->vnode;
-    int err = arm(j, host_fd);
+    int err = vnode_arm(j->engine, vnode, own_descriptor(j, host_fd),
+                        wanted_by(j));
     uint64_t start = now_ns();
 
     /* We hold the claim, so its descriptor is ours to list by. */
@@ -372,25 +374,44 @@ static int first_watch(struct joining *j, int host_fd)
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
         vnode->current = j->told;
+        want_children(j);
+        err = keep_children(j->engine, vnode, NULL);
     }
-    give_back(j->engine, vnode);
+    worker_give_back(j->engine, vnode);
+    return err;
+}
+
+/* By the vnode's own descriptor, which nobody else lists by meanwhile; if that
+   is in use, by one with an offset of its own. */
+static int further_listing(struct joining *j, int host_fd)
+{
+    int err, fd;
+
+    if (claim_post(&j->vnode->claim, &j->engine->barrier, j->generation, 0,
+                   BARRIER_UNCOUNTED) == CLAIM_TAKEN) {
+        err = list_told(j, j->vnode->host_fd);
+        if (err == 0)
+            share_told(j);
+        worker_give_back(j->engine, j->vnode);
+        return err;
+    }
+    fd = reopen_directory(host_fd);
+    if (fd < 0)
+        return fd;
+    err = list_told(j, fd);
+    close(fd);
     return err;
 }
 
 static int further_watch(struct joining *j, int host_fd)
 {
-    int err = join_armed(j), fd;
+    int err = vnode_join(j->engine, j->vnode, wanted_by(j));
 
     if (err != 0 || !j->vnode->is_dir)
         return err;
-    /* An offset of our own: a worker may be listing by the vnode's. */
-    fd = reopen(host_fd, true);
-    if (fd < 0)
-        return fd;
-    err = list_told(j, fd);
-    close(fd);
+    err = further_listing(j, host_fd);
     if (err == 0)
-        share_told(j);
+        want_children(j);
     return err;
 }
 
@@ -411,28 +432,36 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
         .instance = instance,
         .mask = mask,
     };
-    struct stat st;
+    struct look look;
     bool made;
     int err;
 
     err = check_mask(mask);
+    if (err == 0)
+        err = look_at(host_fd, "", &look);
     if (err != 0)
         return err;
-    if (fstat(host_fd, &st) != 0)
-        return -errno;
-    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(st.st_mode))
+    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(look.mode))
         return -ENOTDIR;
-    j.vnode = registry_get(&j.engine->registry, &st, &made);
+    j.vnode = registry_get(&j.engine->registry, &look, &made);
     if (j.vnode == NULL)
         return -ENOMEM;
     j.generation = claim_generation(&j.vnode->claim);
-    if (!made && join_armed(&j) == 0 && updated(&j, &err)) {
+    if (!made && vnode_join(j.engine, j.vnode, wanted_by(&j)) == 0 &&
+        updated(&j, &err)) {
+        int kept;
+
+        want_children(&j);
+        kept = err > 0 ? await_kept(&j) : 0;
         housekeeper_put_vnode(j.engine, j.vnode);
-        return err;
+        return kept != 0 ? kept : err;
     }
     err = made ? first_watch(&j, host_fd) : further_watch(&j, host_fd);
     if (err == 0)
+        err = await_kept(&j);
+    if (err == 0)
         return join(&j);
+    err = as_guest_knows(err);
     snapshot_release(&j.engine->arenas, j.told);
     housekeeper_put_vnode(j.engine, j.vnode);
     return err;
@@ -482,14 +511,6 @@ int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
     return wd;
 }
 
-/* Workers need not offer it anything any more. */
-static void unlink_watch(struct vnotify *engine, struct watch *watch)
-{
-    pthread_mutex_lock(&engine->registry.lock);
-    vnode_remove_watch(watch->vnode, watch);
-    pthread_mutex_unlock(&engine->registry.lock);
-}
-
 int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
 {
     struct vnotify *engine = instance->engine;
@@ -501,7 +522,9 @@ int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
     if (watch != NULL && watch_end(watch)) {
         ended = true;
         watch_acquire(watch);
-        unlink_watch(engine, watch);
+        /* Workers need not offer it anything any more. */
+        registry_unlink(&engine->registry, &watch->vnode->watches,
+                        &watch->chain);
         watch->removed = true;
         /* relaxed: a bound, kept about right */
         atomic_fetch_add_explicit(&instance->ended, 1, memory_order_relaxed);
@@ -511,7 +534,7 @@ int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
         return -EINVAL;
     atomic_fetch_or_explicit(&watch->self, SELF_IGNORED,
                              memory_order_acq_rel); /* W3 */
-    dispatch_enlist(watch);
+    backlog_enlist(watch);
     watch_release(engine, watch);
     /* A worker's job: a round may be long, and this call must not be. */
     dispatch_order(engine, instance, INSTANCE_DIRTY,

@@ -12,12 +12,12 @@
 
 #include <assert.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "pipeline/hash.h"
+#include "port/look.h"
 
 enum { LOOK_AHEAD = 8 };
 
@@ -316,16 +316,14 @@ struct delta *delta_create(const struct arenas *arenas,
     return delta;
 }
 
-/*
- * Births are stamped with the kernel's coarse clock, which a tick (10 ms with
- * the slowest configuration, HZ=100) may pass without moving.
- */
-enum { BIRTH_TICK_NS = 10 * 1000 * 1000 };
-
 bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
                       const struct change *come)
 {
-    if (gone->ino != come->ino || gone->type != come->type || !come->learned)
+    if (gone->ino != come->ino || gone->type != come->type)
+        return false;
+    if (gone->lives)
+        return true; /* so its number is not another's */
+    if (!come->learned)
         return false;
     if (come->born_rt_ns > of_gone->before_rt_ns)
         return false;
@@ -339,64 +337,29 @@ bool delta_moved_in(const struct delta *delta, const struct change *come)
            come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
 }
 
-#ifdef STATX_BTIME
-static int64_t stamp_ns(struct statx_timestamp stamp)
-{
-    return (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec;
-}
-
 static void learn_one(struct change *change, int host_fd, const char *name)
 {
-    struct statx stx;
-    int64_t changed;
+    struct look look;
 
-    if (statx(host_fd, name, AT_SYMLINK_NOFOLLOW,
-              STATX_INO | STATX_BTIME | STATX_CTIME | STATX_MTIME |
-                  STATX_NLINK,
-              &stx) != 0 ||
-        stx.stx_ino != change->ino)
+    if (look_at(host_fd, name, &look) != 0 || look.ino != change->ino)
         return; /* changed again since: another note is on its way */
     if (change->type == DT_UNKNOWN)
-        change->type = IFTODT(stx.stx_mode);
-    changed = stamp_ns(stx.stx_ctime);
-    /* Without a birth time: a new file's content is as new as the file. */
-    change->born_rt_ns = stamp_ns((stx.stx_mask & STATX_BTIME) != 0
-                                      ? stx.stx_btime
-                                      : stx.stx_mtime);
-    change->untouched = change->born_rt_ns == changed;
-    change->only_name = change->type == DT_DIR || stx.stx_nlink == 1;
+        change->type = IFTODT(look.mode);
+    change->born_rt_ns = look.born;
+    change->modified_rt_ns = look.modified;
+    change->untouched = look.born == look.changed;
+    change->only_name = change->type == DT_DIR || look.links == 1;
     change->learned = true;
 }
-#else
-static void learn_one(struct change *change, int host_fd, const char *name)
-{
-    struct stat st;
-
-    if (fstatat(host_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        st.st_ino != change->ino)
-        return; /* changed again since: another note is on its way */
-#ifdef __APPLE__
-    change->born_rt_ns = (int64_t)st.st_birthtimespec.tv_sec * 1000000000 +
-                         st.st_birthtimespec.tv_nsec;
-#else
-    change->born_rt_ns = (int64_t)st.st_birthtim.tv_sec * 1000000000 +
-                         st.st_birthtim.tv_nsec;
-#endif
-    change->untouched = false;
-    change->only_name = change->type == DT_DIR || st.st_nlink == 1;
-    change->learned = true;
-}
-#endif
 
 void delta_look_at_newborn(const struct snapshot *snapshot, int host_fd,
                            uint32_t limit)
 {
     struct entry entry;
-    struct stat st;
+    struct look look;
 
-    if (fstat(host_fd, &st) != 0 ||
-        (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec <
-            snapshot->listed_rt_ns - 2 * BIRTH_TICK_NS)
+    if (look_at(host_fd, "", &look) != 0 ||
+        look.modified < snapshot->listed_rt_ns - 2 * BIRTH_TICK_NS)
         return; /* no entry is as young as that */
     for (size_t at = 0; at < snapshot->bytes && limit > 0; limit--) {
         char name[UINT8_MAX + 1];
@@ -404,7 +367,7 @@ void delta_look_at_newborn(const struct snapshot *snapshot, int host_fd,
         at = snapshot_entry(snapshot, at, &entry);
         memcpy(name, entry.name, entry.name_len);
         name[entry.name_len] = '\0';
-        (void)fstatat(host_fd, name, &st, AT_SYMLINK_NOFOLLOW);
+        (void)look_at(host_fd, name, &look);
     }
 }
 
@@ -440,6 +403,7 @@ static struct change *find_come(struct delta *delta, const uint32_t *table,
 static void inherit_one(struct change *change, const struct change *known)
 {
     change->born_rt_ns = known->born_rt_ns;
+    change->modified_rt_ns = known->modified_rt_ns;
     change->untouched = known->untouched;
     change->only_name = known->only_name;
     change->learned = true;

@@ -19,6 +19,7 @@ enum { DELTA_NO_TWIN = UINT32_MAX };
 struct change {
     uint64_t ino;
     int64_t born_rt_ns; /* wall clock of the inode's birth, if learned */
+    int64_t modified_rt_ns; /* and of its content's last change */
     uint32_t name;      /* offset in delta.names, NUL-terminated there */
     uint32_t twin;      /* the change of the same name on the other side (its
                            inode was replaced), or DELTA_NO_TWIN */
@@ -27,7 +28,15 @@ struct change {
     bool learned;   /* come: what delta_learn fills in is there */
     bool untouched; /* come: not changed, linked or renamed since its birth */
     bool only_name; /* come: it has no other name */
+    bool lives;     /* gone: the inode has as many names as before, so it has
+                       another in its place: it was renamed */
 };
+
+/*
+ * File systems stamp with a coarse clock, which a tick (10 ms with the slowest
+ * configuration of Linux, HZ=100) may pass without moving.
+ */
+enum { BIRTH_TICK_NS = 10 * 1000 * 1000 };
 
 /* One block: changes, then names. */
 struct delta {

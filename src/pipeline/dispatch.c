@@ -7,7 +7,8 @@
  *
  * A round takes every watch with something untold, finds each one's delta
  * (shared when the watch was told exactly the listing before, computed for it
- * when it lags), pairs and orders them (plan-order.c), and pushes through the mask.
+ * when it lags), pairs and orders them (plan-order.c), and pushes through the
+ * mask.
  * A queue that is full stops the round at the plan's cursor; it goes on when
  * the guest has made room.  Meanwhile only the newest offer of each watch is
  * kept: that is the whole backlog.
@@ -18,109 +19,20 @@
 #include <stdlib.h>
 
 #include "abi/linux-inotify.h"
+#include "pipeline/backlog.h"
 #include "pipeline/engine.h"
 
 struct dispatch {
     struct vnotify *engine;
     struct tally *tally;
     struct vnotify_instance *instance;
-    unsigned phases;    /* of the item that this run holds */
-    bool pushed;       /* something new for the reader */
-    bool starved;      /* no memory for an event */
+    unsigned phases;      /* of the item that this run holds */
+    unsigned held_phases; /* of an item that its caller holds */
+    bool pushed;          /* something new for the reader */
+    bool starved;         /* no memory for an event, or to take one in */
 };
 
-/* Inbox and pending list. */
-
-void dispatch_enlist(struct watch *watch)
-{
-    /* W4: who sets it puts the watch in; acq_rel: an offer made before is
-       seen by whoever clears it later */
-    if (atomic_exchange_explicit(&watch->queued, 1, memory_order_acq_rel) != 0)
-        return;
-    watch_acquire(watch);
-    handoff_give(&watch->instance->inbox, &watch->inbox_link);
-}
-
-static void append(struct vnotify_instance *instance, struct watch *watch)
-{
-    watch->pending_next = NULL;
-    *instance->pending_end = watch;
-    instance->pending_end = &watch->pending_next;
-    instance->pending_count++;
-    watch->listed = true;
-}
-
-/*
- * A watch that lags gets one delta over all that it was offered since it was
- * told.  What workers had learned of its parts goes into it: to ask the file
- * system here would hold up the instance's other watches.  Without memory the
- * delta is made later, and knows less.
- */
-static void span_offers(struct vnotify *engine, struct watch *watch,
-                        const struct offer *newer)
-{
-    const struct delta *older =
-        watch->own != NULL ? watch->own : watch->latest->delta;
-    struct delta *own =
-        delta_create(&engine->arenas, watch->told, newer->after);
-
-    if (own != NULL && older != NULL)
-        delta_inherit(own, older);
-    if (own != NULL && newer->delta != NULL)
-        delta_inherit(own, newer->delta);
-    arena_free(&engine->arenas, watch->own);
-    watch->own = own;
-}
-
-/* Takes the newest offer, if it is one that began after `told` had ended. */
-static void accept_offer(struct vnotify *engine, struct watch *watch)
-{
-    struct offer *offer = atomic_exchange_explicit(&watch->offer, NULL,
-                                                   memory_order_acq_rel); /* W3 */
-
-    if (offer == NULL)
-        return;
-    if (offer->begun <= watch->told_ended) {
-        offer_release(engine, offer); /* control.c ordered another listing */
-        return;
-    }
-    if (watch->latest != NULL)
-        span_offers(engine, watch, offer);
-    offer_release(engine, watch->latest);
-    watch->latest = offer;
-    watch->untold_crossed = watch->untold_crossed || offer->crossed;
-}
-
-static void take_noted(struct watch *watch)
-{
-    uint64_t noted = atomic_exchange_explicit(&watch->noted, 0,
-                                              memory_order_acq_rel); /* W3 */
-
-    if (watch->untold_noted == 0 || (noted != 0 && noted < watch->untold_noted))
-        watch->untold_noted = noted;
-}
-
-static void collect(struct dispatch *d)
-{
-    struct handoff_link *link = handoff_take(&d->instance->inbox);
-
-    while (link != NULL) {
-        struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
-
-        link = link->next;
-        /* W4: cleared before the offer is looked at, so none is missed */
-        (void)atomic_exchange_explicit(&watch->queued, 0,
-                                       memory_order_acq_rel);
-        accept_offer(d->engine, watch);
-        take_noted(watch);
-        watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
-                                                       memory_order_acq_rel);
-        if (watch->listed || watch->retired)
-            watch_release(d->engine, watch);
-        else
-            append(d->instance, watch);
-    }
-}
+/* What waits for a rename's other half. */
 
 static void stop_holding(struct dispatch *d, struct watch *watch)
 {
@@ -148,27 +60,21 @@ static bool hold_is_over(const struct vnotify *engine,
 static void sift(struct dispatch *d)
 {
     struct vnotify_instance *instance = d->instance;
-    struct watch *watch = instance->pending;
+    struct watch *watch = backlog_take(instance);
 
-    instance->pending = NULL;
-    instance->pending_end = &instance->pending;
-    instance->pending_count = 0;
     while (watch != NULL) {
         struct watch *next = watch->pending_next;
-        bool ended = !watch_live(watch) &&
-                     (watch->untold_self & SELF_IGNORED) == 0;
 
         watch->listed = false;
         if (watch->hold_ticket != 0 && hold_is_over(d->engine, watch)) {
             stop_holding(d, watch);
             watch->let_go = true;
         }
-        if (watch->retired || ended ||
-            (watch->latest == NULL && watch->untold_self == 0)) {
+        if (backlog_is_due(watch)) {
+            backlog_append(instance, watch);
+        } else {
             stop_holding(d, watch);
             watch_release(d->engine, watch);
-        } else {
-            append(instance, watch);
         }
         watch = next;
     }
@@ -224,6 +130,9 @@ static int make_source(struct dispatch *d, struct watch *watch,
     if ((watch->untold_self & SELF_GONE) != 0)
         source->self |= VN_IN_DELETE_SELF;
     source->delta = delta_of(d, watch, &err);
+    source->now = watch->latest == NULL ? watch->told : watch->latest->after;
+    source->content = &watch->untold_content;
+    source->listed_ns = watch->latest == NULL ? 0 : watch->latest->noted_ns;
     return err;
 }
 
@@ -237,7 +146,8 @@ static bool nothing_under_way(struct dispatch *d)
     return kq_rename_skew_ns(d->engine->kq) == 0 &&
            !kq_pending(d->engine->kq) &&
            barrier_quiet(&d->engine->barrier,
-                         (unsigned)__builtin_popcount(d->phases)) &&
+                         (unsigned)(__builtin_popcount(d->phases) +
+                                    __builtin_popcount(d->held_phases))) &&
            handoff_empty(&d->instance->inbox);
 }
 
@@ -260,42 +170,10 @@ static void settle_waiting(struct dispatch *d, struct plan_source *sources,
         sources[i].waits = wait && (ordered || sources[i].waits);
 }
 
-static int by_note(const void *a, const void *b)
-{
-    const struct watch *x = *(struct watch *const *)a;
-    const struct watch *y = *(struct watch *const *)b;
-
-    return (x->untold_noted > y->untold_noted) -
-           (x->untold_noted < y->untold_noted);
-}
-
-/* Brings the pending watches into the order of their notes.  -ENOMEM. */
-static int sort_pending(struct vnotify_instance *instance)
-{
-    uint32_t count = instance->pending_count;
-    struct watch **sorted, *watch = instance->pending;
-
-    if (count < 2)
-        return 0;
-    sorted = malloc(count * sizeof(struct watch *));
-    if (sorted == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++, watch = watch->pending_next)
-        sorted[i] = watch;
-    qsort(sorted, count, sizeof(struct watch *), by_note);
-    instance->pending = NULL;
-    instance->pending_end = &instance->pending;
-    instance->pending_count = 0;
-    for (uint32_t i = 0; i < count; i++)
-        append(instance, sorted[i]);
-    free(sorted);
-    return 0;
-}
-
 /* Keeps what waits in the pending list, with a barrier to wait for. */
 static void hold(struct dispatch *d, struct watch *watch, uint64_t *ticket)
 {
-    append(d->instance, watch);
+    backlog_append(d->instance, watch);
     if (watch->hold_ticket != 0)
         return;
     if (*ticket == 0) {
@@ -318,6 +196,7 @@ static void commit(struct dispatch *d, struct watch *watch,
     stop_holding(d, watch);
     watch->let_go = false;
     *telling = (struct telling){ watch, watch->latest, watch->own };
+    content_set_fini(&watch->untold_content); /* its names are the plan's now */
     if (watch->latest != NULL) {
         snapshot_release(&engine->arenas, watch->told);
         snapshot_acquire(watch->latest->after);
@@ -335,14 +214,12 @@ static void commit(struct dispatch *d, struct watch *watch,
 static void commit_round(struct dispatch *d, struct plan_source *sources)
 {
     struct vnotify_instance *instance = d->instance;
-    struct watch *watch = instance->pending;
+    struct watch *watch;
     uint32_t index = 0;
     uint64_t ticket = 0;
 
     instance->telling_count = instance->pending_count;
-    instance->pending = NULL;
-    instance->pending_end = &instance->pending;
-    instance->pending_count = 0;
+    watch = backlog_take(instance);
     for (; watch != NULL; index++) {
         struct watch *next = watch->pending_next;
 
@@ -399,7 +276,7 @@ static int make_plan(struct dispatch *d)
     sources = malloc(count * sizeof(*sources));
     instance->tellings = malloc(count * sizeof(*instance->tellings));
     if (sources != NULL && instance->tellings != NULL)
-        err = sort_pending(instance);
+        err = backlog_sort(instance);
     if (err == 0)
         err = make_sources(d, sources);
     if (err == 0)
@@ -450,8 +327,8 @@ static bool push(struct dispatch *d, const struct watch *watch,
     d->pushed = true;
     tally_add(d->tally, TALLY_EVENTS, 1);
     tally_high(d->tally, TALLY_QUEUE_HIGH, queue_events(queue));
-    TRACE(&d->engine->trace, "event wd=%d mask=%#x cookie=%u name=%s",
-          watch->wd, event->mask, event->cookie,
+    TRACE(&d->engine->trace, "event wd=%d mask=%#x cookie=%u name=%.*s",
+          watch->wd, event->mask, event->cookie, (int)event->name_len,
           event->name == NULL ? "" : event->name);
     return true;
 }
@@ -532,30 +409,34 @@ static void list_as_waiting(struct dispatch *d)
 static void rounds(struct dispatch *d)
 {
     struct vnotify_instance *instance = d->instance;
+    /* Taken in even if the queue is full: what piles up is one backlog. */
+    bool all = backlog_collect(d->engine, instance);
     bool told = instance->tellings == NULL || tell_plan(d);
 
     while (told) {
-        collect(d);
+        all = backlog_collect(d->engine, instance) && all;
         sift(d);
         tally_add(d->tally, TALLY_ROUNDS, 1);
         if (make_plan(d) <= 0)
             break;
         told = tell_plan(d);
-        if (handoff_empty(&instance->inbox))
+        if (handoff_empty(&instance->inbox) || !all)
             break;
     }
+    d->starved = d->starved || !all;
     /* A full queue is resumed by its reader, whatever else waits. */
     if ((told && instance->pending != NULL) || d->starved)
         list_as_waiting(d);
 }
 
 void dispatch_run(struct vnotify *engine, struct tally *tally,
-                  struct vnotify_instance *instance)
+                  struct vnotify_instance *instance, unsigned phases)
 {
     struct dispatch d = {
         .engine = engine,
         .tally = tally,
         .instance = instance,
+        .held_phases = phases,
     };
 
     do {
@@ -614,13 +495,12 @@ void dispatch_abandon(struct vnotify_instance *instance)
         .engine = instance->engine,
         .instance = instance,
     };
+    struct watch *watch, *next;
 
     if (instance->tellings != NULL)
         end_telling(instance->engine, instance);
-    while (instance->pending != NULL) {
-        struct watch *watch = instance->pending;
-
-        instance->pending = watch->pending_next;
+    for (watch = backlog_take(instance); watch != NULL; watch = next) {
+        next = watch->pending_next;
         stop_holding(&d, watch);
         watch_release(instance->engine, watch);
     }

@@ -7,23 +7,20 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "pipeline/hash.h"
 
 enum { KICK_IDENT = 1 }; /* of the EVFILT_USER knote */
 
-void engine_kick_reader(struct vnotify *engine)
+static void kick(void *arg)
 {
+    struct vnotify *engine = arg;
     struct kevent kev;
 
     EV_SET(&kev, KICK_IDENT, EVFILT_USER, 0, NOTE_TRIGGER, 0, NULL);
     (void)kq_event(engine->kq, &kev, 1, NULL, 0);
-}
-
-static void kick(void *arg)
-{
-    engine_kick_reader(arg);
 }
 
 /* A cycle has ended: who waited for it looks again. */
@@ -52,6 +49,20 @@ static int check_config(const struct vnotify_config *config,
     return 0;
 }
 
+/* By default half of what the process may have: directories, files that are
+   watched themselves and the program around us need the rest. */
+static uint32_t budget_of(const struct vnotify_config *config)
+{
+    struct rlimit limit;
+
+    if (config->fd_budget != 0)
+        return config->fd_budget < 0 ? 0 : (uint32_t)config->fd_budget;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    return limit.rlim_cur > UINT32_MAX ? UINT32_MAX / 2
+                                       : (uint32_t)(limit.rlim_cur / 2);
+}
+
 static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
 {
     struct kevent kev;
@@ -69,14 +80,14 @@ static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
 
 static int init_workers(struct vnotify *engine)
 {
-    /* A tally for each worker, one for callers, one for the reader. */
+    /* A tally for each worker, one for the reader. */
     engine->tallies = aligned_alloc(
-        SYNC_CACHE_LINE, (engine->worker_count + 2) * sizeof(struct tally));
+        SYNC_CACHE_LINE, (engine->worker_count + 1) * sizeof(struct tally));
     engine->workers = calloc(engine->worker_count, sizeof(struct worker));
     if (engine->tallies == NULL || engine->workers == NULL)
         return -ENOMEM;
     memset(engine->tallies, 0,
-           (engine->worker_count + 2) * sizeof(struct tally));
+           (engine->worker_count + 1) * sizeof(struct tally));
     for (unsigned i = 0; i < engine->worker_count; i++) {
         struct worker *worker = &engine->workers[i];
 
@@ -98,6 +109,11 @@ static int init_parts(struct vnotify *engine,
     hash_seed_init();
     engine->queue_events = config->queue_events;
     engine->ordered = config->ordered;
+    engine->fd_budget = budget_of(config);
+    engine->close_write_after_ns =
+        (config->close_write_after_ms == 0 ? CLOSE_WRITE_AFTER_MS
+                                           : config->close_write_after_ms) *
+        UINT64_C(1000000);
     engine->worker_count = config->workers;
     engine->trace = (struct trace){ config->trace_fd, now_ns() };
     barrier_init(&engine->barrier, cycle_ended, kick, engine);
@@ -124,6 +140,7 @@ static void fini_parts(struct vnotify *engine)
          engine->workers != NULL && i < engine->worker_count; i++) {
         snapshot_builder_fini(&engine->workers[i].builder);
         timer_fini(&engine->workers[i].timer);
+        alarms_fini(&engine->workers[i].alarms);
     }
     if (engine->kq != NULL)
         kq_destroy(engine->kq);
@@ -142,7 +159,7 @@ static void stop_threads(struct vnotify *engine, unsigned workers,
 {
     /* E4: release; each thread looks at it before it sleeps */
     atomic_store_explicit(&engine->stop, 1, memory_order_seq_cst);
-    engine_kick_reader(engine);
+    kick(engine);
     if (reader)
         pthread_join(engine->reader, NULL);
     for (unsigned i = 0; i < workers; i++) {

@@ -18,6 +18,7 @@
 #include <ck_ring.h>
 #include <pthread.h>
 
+#include "pipeline/alarm.h"
 #include "pipeline/barrier.h"
 #include "pipeline/fault.h"
 #include "pipeline/handoff.h"
@@ -46,12 +47,15 @@ enum {
     /* A rename's second half is waited for so long at most: its directory
        may be listing for much longer, and must not hold others up. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
+    CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
     RETRY_US_MAX = 1000 * 1000,
 };
 
 CK_RING_PROTOTYPE(note, note)
+
+struct child;
 
 struct worker {
     struct vnotify *engine;
@@ -61,6 +65,7 @@ struct worker {
     ck_epoch_record_t epoch;
     struct snapshot_builder builder;
     struct timer timer; /* worker 0's alone */
+    struct alarms alarms; /* worker 0's */
     uint64_t hold_due_ns; /* worker 0's: when to look at holds, 0: never */
 };
 
@@ -72,7 +77,9 @@ struct vnotify {
     struct trace trace;
     struct barrier barrier;
     unsigned queue_events;
-    bool ordered; /* vnotify_config */
+    bool ordered;        /* vnotify_config, these three */
+    uint32_t fd_budget;
+    uint64_t close_write_after_ns;
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
     struct note *notes;
@@ -81,7 +88,9 @@ struct vnotify {
     struct handoff bulk;     /* bulk vnodes: workers 1.. */
     struct handoff deliver;  /* instances to be dispatched: any worker */
     struct handoff held;     /* instances that wait for a barrier */
+    struct handoff alarms;   /* vnodes that asked for one: worker 0 (A1) */
     struct handoff retired;  /* watches: housekeeper */
+    struct handoff retired_children; /* housekeeper */
     struct handoff closed;   /* instances: housekeeper */
     struct handoff released; /* vnodes: housekeeper */
 
@@ -96,6 +105,9 @@ struct vnotify {
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
     _Atomic uint32_t stop;        /* E4: threads end */
     _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
+    _Atomic uint32_t child_fds;   /* relaxed: a bound, kept about right */
+    _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
+                                       relaxed: of cost alone */
     _Atomic uint32_t instances;   /* relaxed: a statistic */
     _Atomic uint32_t watches;     /* relaxed: a statistic */
 
@@ -124,13 +136,12 @@ static inline uint64_t engine_tick(struct vnotify *engine)
                                          memory_order_seq_cst);
 }
 
-static inline struct tally *engine_callers_tally(struct vnotify *engine)
+/* Do the host's notes tell who opened and closed a file? */
+static inline bool engine_sees_closes(const struct vnotify *engine)
 {
-    return &engine->tallies[engine->worker_count];
+    return note_wanted(kq_notes_file(engine->kq), false, VN_IN_CLOSE_WRITE) !=
+           note_wanted(kq_notes_file(engine->kq), false, 0);
 }
-
-/* Wakes the reader. */
-void engine_kick_reader(struct vnotify *);
 
 /* reader.c */
 void *reader_main(void *engine);
@@ -141,16 +152,18 @@ void *worker_main(void *worker);
 /* serve.c */
 /* The claim is held; it is released, or goes elsewhere with the vnode. */
 void worker_serve(struct worker *, struct vnode *);
+/* Gives the claim back, or, if something is pending, to a worker. */
+void worker_give_back(struct vnotify *, struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 
-/* dispatch.c: the caller holds the instance's claim and loses it. */
-void dispatch_run(struct vnotify *, struct tally *, struct vnotify_instance *);
+/* dispatch.c: the caller holds the instance's claim and loses it; `phases` are
+   of an item that it holds beside. */
+void dispatch_run(struct vnotify *, struct tally *, struct vnotify_instance *,
+                  unsigned phases);
 /* Posts; a worker runs it. */
 void dispatch_order(struct vnotify *, struct vnotify_instance *,
                     uint32_t bits, unsigned phases);
-/* Puts the watch into its instance's inbox; the caller then posts. */
-void dispatch_enlist(struct watch *);
 /* Closing, with the claim: lets go of what was to be told. */
 void dispatch_abandon(struct vnotify_instance *);
 /* Posts to every instance that waits for a barrier. */
@@ -159,6 +172,7 @@ void dispatch_look_at_holds(struct vnotify *, unsigned phases);
 /* housekeeper.c */
 void *housekeeper_main(void *engine);
 void housekeeper_retire(struct vnotify *, struct watch *);
+void housekeeper_retire_child(struct vnotify *, struct child *);
 void housekeeper_close(struct vnotify *, struct vnotify_instance *);
 /* The caller gave up the last user of the vnode. */
 void housekeeper_put_vnode(struct vnotify *, struct vnode *);

@@ -12,8 +12,12 @@
  * sections are entered with seq_cst loads behind them.
  */
 #include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "pipeline/child.h"
 #include "pipeline/engine.h"
+#include "pipeline/keep.h"
 
 static void wake(struct vnotify *engine)
 {
@@ -25,6 +29,12 @@ static void wake(struct vnotify *engine)
 void housekeeper_retire(struct vnotify *engine, struct watch *watch)
 {
     handoff_give(&engine->retired, &watch->retire_link);
+    wake(engine);
+}
+
+void housekeeper_retire_child(struct vnotify *engine, struct child *child)
+{
+    handoff_give(&engine->retired_children, &child->retire_link);
     wake(engine);
 }
 
@@ -58,9 +68,7 @@ static void unlink_watch(struct vnotify *engine, struct watch *watch)
     pthread_mutex_lock(&instance->lock);
     instance_remove(instance, watch);
     pthread_mutex_unlock(&instance->lock);
-    pthread_mutex_lock(&engine->registry.lock);
-    vnode_remove_watch(watch->vnode, watch);
-    pthread_mutex_unlock(&engine->registry.lock);
+    registry_unlink(&engine->registry, &watch->vnode->watches, &watch->chain);
     /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_sub_explicit(&instance->watches, 1, memory_order_relaxed);
     if (watch->removed)
@@ -82,35 +90,34 @@ static void empty_inbox(struct vnotify *engine,
     }
 }
 
-static void free_vnodes(struct vnotify *engine)
+/* The claim is ours: its last holder handed the vnode over. */
+static void free_vnode(struct vnotify *engine, struct vnode *vnode)
 {
-    struct handoff_link *link = handoff_take(&engine->released);
+    if (vnode->ask_fd >= 0 && vnode->ask_fd != vnode->host_fd)
+        close(vnode->ask_fd);
+    if (vnode->host_fd >= 0)
+        kq_close(engine->kq, vnode->host_fd);
+    if (vnode->counted)
+        /* relaxed: a bound, kept about right */
+        atomic_fetch_sub_explicit(&engine->child_fds, 1,
+                                  memory_order_relaxed);
+    snapshot_release(&engine->arenas, vnode->current);
+    claim_close(&vnode->claim, &engine->barrier);
+    registry_free(&engine->registry, vnode);
+}
 
-    while (link != NULL) {
-        struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
+static void free_vnodes(struct vnotify *engine, struct handoff_link *released)
+{
+    while (released != NULL) {
+        struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, released);
 
-        link = link->next;
-        /* The claim is ours: its last holder handed the vnode over. */
-        if (vnode->host_fd >= 0)
-            kq_close(engine->kq, vnode->host_fd);
-        snapshot_release(&engine->arenas, vnode->current);
-        claim_close(&vnode->claim, &engine->barrier);
-        registry_free(&engine->registry, vnode);
+        released = released->next;
+        free_vnode(engine, vnode);
     }
 }
 
-static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
+static void free_watches(struct vnotify *engine, struct handoff_link *retired)
 {
-    /* Instances first: all watches of these are in `retired` by now. */
-    struct handoff_link *closed = handoff_take(&engine->closed);
-    struct handoff_link *retired = handoff_take(&engine->retired);
-
-    for (struct handoff_link *at = retired; at != NULL; at = at->next)
-        unlink_watch(engine, HANDOFF_OBJECT(struct watch, retire_link, at));
-    if (retired != NULL || closed != NULL) {
-        ck_epoch_synchronize(record);
-        SYNC_ACQUIRE(&engine->epoch);
-    }
     while (retired != NULL) {
         struct watch *watch =
             HANDOFF_OBJECT(struct watch, retire_link, retired);
@@ -119,6 +126,22 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
         housekeeper_put_vnode(engine, watch->vnode);
         watch_release(engine, watch);
     }
+}
+
+static void free_children(struct vnotify *engine, struct handoff_link *retired)
+{
+    while (retired != NULL) {
+        struct child *child =
+            HANDOFF_OBJECT(struct child, retire_link, retired);
+
+        retired = retired->next;
+        housekeeper_put_vnode(engine, child->vnode);
+        free(child);
+    }
+}
+
+static void free_instances(struct vnotify *engine, struct handoff_link *closed)
+{
     while (closed != NULL) {
         struct vnotify_instance *instance =
             HANDOFF_OBJECT(struct vnotify_instance, link, closed);
@@ -127,13 +150,42 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
         empty_inbox(engine, instance);
         instance_release(instance);
     }
-    free_vnodes(engine);
+}
+
+/*
+ * All that may still be walked over is unlinked first; after the epoch nobody
+ * walks over it any more.  A child refers to its directory: the children of
+ * directories that go are taken after those directories, so that they go in
+ * the same turn.
+ */
+static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
+{
+    /* Instances first: all watches of these are in `retired` by now. */
+    struct handoff_link *closed = handoff_take(&engine->closed);
+    struct handoff_link *watches = handoff_take(&engine->retired);
+    struct handoff_link *vnodes = handoff_take(&engine->released);
+    struct handoff_link *children;
+
+    for (struct handoff_link *at = watches; at != NULL; at = at->next)
+        unlink_watch(engine, HANDOFF_OBJECT(struct watch, retire_link, at));
+    for (struct handoff_link *at = vnodes; at != NULL; at = at->next)
+        keep_end(engine, HANDOFF_OBJECT(struct vnode, link, at));
+    children = handoff_take(&engine->retired_children);
+    if (watches != NULL || closed != NULL || children != NULL) {
+        ck_epoch_synchronize(record);
+        SYNC_ACQUIRE(&engine->epoch);
+    }
+    free_watches(engine, watches);
+    free_children(engine, children);
+    free_instances(engine, closed);
+    free_vnodes(engine, vnodes);
 }
 
 static bool idle(struct vnotify *engine)
 {
     return handoff_empty(&engine->closed) && handoff_empty(&engine->retired) &&
-           handoff_empty(&engine->released);
+           handoff_empty(&engine->released) &&
+           handoff_empty(&engine->retired_children);
 }
 
 void *housekeeper_main(void *arg)

@@ -23,15 +23,15 @@ static const struct {
     { NOTE_DELETE, HINT_LINKS, HINT_LINKS | HINT_LIST },
     { NOTE_RENAME, HINT_RENAME, HINT_RENAME },
     { NOTE_REVOKE, HINT_REVOKE, HINT_REVOKE },
-    { NOTE_OPEN, HINT_OPEN, 0 },
-    { NOTE_READ, HINT_ACCESS, 0 },
+    { NOTE_OPEN, HINT_OPEN, HINT_OPEN },
+    { NOTE_READ, HINT_ACCESS, HINT_ACCESS },
     { NOTE_CLOSE_WRITE, HINT_CLOSE_WRITE, 0 },
-    { NOTE_CLOSE, HINT_CLOSE, 0 },
+    { NOTE_CLOSE, HINT_CLOSE, HINT_CLOSE },
 };
 
 /*
- * Only a mask that wants them makes us ask for the frequent ones.  Never for a
- * directory: our own listings would come back as its guests' events.
+ * Only a mask that wants them makes us ask for the frequent ones.  READ never
+ * for a directory: our own listings would come back as its guests' events.
  */
 static const struct {
     uint32_t in, fflags;
@@ -44,14 +44,19 @@ static const struct {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t in_mask)
+uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted)
 {
-    uint32_t wanted = host_notes;
+    uint32_t notes = host_notes;
 
     for (size_t i = 0; i < COUNT(on_request); i++)
-        if (is_dir || (in_mask & on_request[i].in) == 0)
-            wanted &= ~on_request[i].fflags;
-    return wanted;
+        if ((wanted & on_request[i].in) == 0)
+            notes &= ~(uint32_t)on_request[i].fflags;
+    if (is_dir)
+        notes &= ~(uint32_t)(NOTE_READ | NOTE_CLOSE_WRITE);
+    /* Of a child directory only what its parent's watch tells of it. */
+    if (is_dir && (wanted & NOTE_WANT_SELF) == 0)
+        notes &= ~(uint32_t)(NOTE_WRITE | NOTE_EXTEND | NOTE_LINK);
+    return notes;
 }
 
 uint32_t note_hints(uint32_t fflags, bool is_dir)
@@ -71,10 +76,10 @@ static const struct {
     { HINT_ATTRIB, VN_IN_ATTRIB, VN_IN_ATTRIB },
     { HINT_LINKS, VN_IN_ATTRIB, 0 },
     { HINT_RENAME, VN_IN_MOVE_SELF, VN_IN_MOVE_SELF },
-    { HINT_OPEN, VN_IN_OPEN, 0 },
-    { HINT_ACCESS, VN_IN_ACCESS, 0 },
+    { HINT_OPEN, VN_IN_OPEN, VN_IN_OPEN },
+    { HINT_ACCESS, VN_IN_ACCESS, VN_IN_ACCESS },
     { HINT_CLOSE_WRITE, VN_IN_CLOSE_WRITE, 0 },
-    { HINT_CLOSE, VN_IN_CLOSE_NOWRITE, 0 },
+    { HINT_CLOSE, VN_IN_CLOSE_NOWRITE, VN_IN_CLOSE_NOWRITE },
 };
 
 uint32_t note_self_events(uint32_t hints, bool is_dir)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "pipeline/sync.h"
+#include "vnotify.h"
 
 struct note {
     uint32_t vnode;      /* slot; 0 is not a vnode but the retry order */
@@ -35,10 +36,21 @@ enum note_hint {
     HINT_RELEASE = 1 << 11, /* its last watch is gone */
     HINT_CROSSED = 1 << 12, /* an entry came or went by a rename from or to
                                another directory (FreeBSD's EXTEND) */
+    HINT_KEEP = 1 << 13,    /* knotes on its children are wanted (keep.h) */
+    HINT_ALARM = 1 << 14,   /* a time that its holder asked for (alarm.h) */
 };
 
-/* NOTE_* bits to ask for so that `in_mask` can be served. */
-uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t in_mask);
+enum {
+    /* What is told of a child by name beside its coming and going. */
+    NOTE_CONTENT = VN_IN_ACCESS | VN_IN_MODIFY | VN_IN_ATTRIB |
+                   VN_IN_CLOSE_WRITE | VN_IN_CLOSE_NOWRITE | VN_IN_OPEN,
+    /* Beside IN_* bits: the object is watched itself, not only as a child. */
+    NOTE_WANT_SELF = 1 << 30,
+};
+
+/* NOTE_* bits to ask for so that `wanted` can be served: IN_* bits, and
+   NOTE_WANT_SELF. */
+uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted);
 
 /* Hints of NOTE_* bits. */
 uint32_t note_hints(uint32_t fflags, bool is_dir);

@@ -18,6 +18,23 @@ struct part {
     bool following; /* in the chain that is being followed */
 };
 
+/* A listed name of a child with content. */
+struct named {
+    struct content *content;
+    const char *name;
+    uint8_t name_len;
+};
+
+/* plan-content.c: finds the names of all sources' content.  -ENOMEM. */
+int plan_name_content(struct plan *, struct plan_source *, uint32_t count);
+
+/* Is it to be told before the directory's own changes? */
+static inline bool named_is_early(const struct plan_source *source,
+                                  const struct content *content)
+{
+    return !content->has_come && content->noted_ns < source->listed_ns;
+}
+
 /* Could a rename from or to elsewhere be what this is half of?  What is
    untouched since its birth was not renamed. */
 static inline bool part_could_have_crossed(const struct part *part)

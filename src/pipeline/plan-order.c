@@ -17,7 +17,6 @@
 struct round {
     struct plan *plan;
     struct plan_source *sources;
-    uint32_t source_count;
     uint32_t over;  /* parts renamed over whose objects' ends are to be told,
                        through `next`; or NO_PART */
     uint32_t depth; /* of tell_source */
@@ -25,13 +24,12 @@ struct round {
     int err;
 };
 
-
 enum { STATE_OPEN, STATE_TELLING, STATE_TOLD };
 
 enum { TELL_DEPTH_MAX = 256 };
 
 static void put(struct round *round, uint32_t source, uint32_t mask,
-                uint32_t cookie, const struct change *change)
+                uint32_t cookie, const char *name, uint32_t name_len)
 {
     struct plan *plan = round->plan;
 
@@ -51,10 +49,8 @@ static void put(struct round *round, uint32_t source, uint32_t mask,
         .source = source,
         .mask = mask,
         .cookie = cookie,
-        .name_len = change == NULL ? 0 : change->name_len,
-        .name = change == NULL
-                    ? NULL
-                    : change_name(round->sources[source].delta, change),
+        .name_len = name_len,
+        .name = name,
     };
 }
 
@@ -63,7 +59,9 @@ static void put_part(struct round *round, const struct part *part,
 {
     uint32_t isdir = part->change->type == DT_DIR ? VN_IN_ISDIR : 0;
 
-    put(round, part->source, event | isdir, cookie, part->change);
+    put(round, part->source, event | isdir, cookie,
+        change_name(round->sources[part->source].delta, part->change),
+        part->change->name_len);
 }
 
 /* The order that Linux has them in when one call causes several. */
@@ -86,9 +84,75 @@ static void put_self(struct round *round, uint32_t source, uint32_t which)
         if (from->is_dir &&
             (event & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) == 0)
             isdir = VN_IN_ISDIR;
-        put(round, source, event | isdir, 0, NULL);
+        put(round, source, event | isdir, 0, NULL, 0);
     }
     from->self &= ~which;
+}
+
+/* The source that watches the object of this part itself, or -1. */
+static int64_t object_of(const struct round *round, const struct part *part)
+{
+    return plan_source_of(round->plan, round->sources,
+                          round->sources[part->source].dev,
+                          part->change->ino);
+}
+
+/*
+ * What happened in a child, under this name.  Of what it is told itself, each
+ * event follows the one by name.
+ */
+static void put_content(struct round *round, uint32_t source,
+                        struct content *content, const char *name,
+                        uint32_t name_len)
+{
+    uint32_t isdir = content->is_dir ? VN_IN_ISDIR : 0;
+    int64_t object = plan_source_of(round->plan, round->sources,
+                                    round->sources[source].dev, content->ino);
+
+    if (object >= 0 && (round->sources[object].state != STATE_OPEN ||
+                        round->sources[object].waits))
+        object = -1;
+    for (size_t i = 0; i < sizeof(self_order) / sizeof(self_order[0]); i++) {
+        if ((content->bits & self_order[i]) == 0)
+            continue;
+        put(round, source, self_order[i] | isdir, 0, name, name_len);
+        if (object >= 0)
+            put_self(round, (uint32_t)object, self_order[i]);
+    }
+    content->told = true;
+}
+
+/* Before a name goes: what happened under it. */
+static void put_content_of_gone(struct round *round, const struct part *gone)
+{
+    const struct plan_source *source = &round->sources[gone->source];
+    struct content *content =
+        source->content == NULL
+            ? NULL
+            : content_set_find(source->content, gone->change->ino);
+
+    if (content != NULL && !content->told &&
+        (!content->is_listed || content->noted_ns < source->listed_ns))
+        put_content(round, gone->source, content,
+                    change_name(source->delta, gone->change),
+                    gone->change->name_len);
+}
+
+static void put_named(struct round *round, uint32_t source, bool early)
+{
+    const struct plan_source *from = &round->sources[source];
+
+    for (uint32_t i = 0; i < from->named_count; i++) {
+        const struct named *named =
+            &round->plan->named[from->first_named + i];
+        struct content *content = named->content;
+
+        /* Several names of one inode: which was used is not known. */
+        if ((content->told && (i == 0 || named[-1].content != content)) ||
+            (early && !named_is_early(from, content)))
+            continue;
+        put_content(round, source, content, named->name, named->name_len);
+    }
 }
 
 static void tell_source(struct round *round, uint32_t source);
@@ -107,8 +171,7 @@ static uint32_t next_cookie(struct round *round)
 /* The end of an object that lost this name, if it is watched and has ended. */
 static void tell_end_of(struct round *round, const struct part *gone)
 {
-    int64_t object = plan_source_of(round->plan, round->sources, round->sources[gone->source].dev,
-                               gone->change->ino);
+    int64_t object = object_of(round, gone);
 
     if (object >= 0 && round->sources[object].ends)
         tell_source(round, (uint32_t)object);
@@ -127,8 +190,7 @@ static struct part *renamed_over(struct round *round, const struct part *come)
     if (over == NULL || over->done)
         return NULL;
     over->done = true;
-    object = plan_source_of(round->plan, round->sources, round->sources[over->source].dev,
-                       over->change->ino);
+    object = object_of(round, over);
     if (object >= 0 && round->sources[object].ends &&
         !round->sources[object].waits) {
         round->sources[object].self |= VN_IN_ATTRIB; /* a directory too */
@@ -140,10 +202,10 @@ static struct part *renamed_over(struct round *round, const struct part *come)
 static void tell_move(struct round *round, struct part *gone)
 {
     struct part *come = &round->plan->parts[gone->pair], *over;
-    uint64_t dev = round->sources[gone->source].dev;
-    int64_t moved = plan_source_of(round->plan, round->sources, dev, gone->change->ino);
+    int64_t moved = object_of(round, gone);
     uint32_t cookie = next_cookie(round);
 
+    put_content_of_gone(round, gone);
     put_part(round, gone, VN_IN_MOVED_FROM, cookie);
     put_part(round, come, VN_IN_MOVED_TO, cookie);
     gone->done = come->done = true;
@@ -173,7 +235,8 @@ static bool crossed_alone(const struct round *round, const struct part *part)
 static void tell_delete(struct round *round, struct part *gone)
 {
     gone->done = true;
-    if (crossed_alone(round, gone)) {
+    put_content_of_gone(round, gone);
+    if (gone->change->lives || crossed_alone(round, gone)) {
         put_part(round, gone, VN_IN_MOVED_FROM, next_cookie(round));
         return;
     }
@@ -271,6 +334,7 @@ static void tell_source(struct round *round, uint32_t source)
     /* A rename and entries that changed about then are one note: which came
        first is not known.  Programs act on what moved, seldom the reverse. */
     put_self(round, source, VN_IN_MOVE_SELF);
+    put_named(round, source, true);
     for (uint32_t i = 0; i < gone; i++)
         tell_gone(round, &parts[i]);
     for (uint32_t i = gone; i < all; i++) {
@@ -290,9 +354,10 @@ static void tell_source(struct round *round, uint32_t source)
                 put_part(round, come, VN_IN_CREATE, 0);
         }
     }
+    put_named(round, source, false);
     put_self(round, source, UINT32_MAX);
     if (from->ends)
-        put(round, source, VN_IN_IGNORED, 0, NULL);
+        put(round, source, VN_IN_IGNORED, 0, NULL, 0);
     from->state = STATE_TOLD;
     round->depth--;
 }
@@ -309,8 +374,7 @@ static void tell_renames_of_sources(struct round *round)
         if (!gone->gone || gone->pair == NO_PART ||
             round->sources[gone->source].waits)
             continue;
-        object = plan_source_of(round->plan, round->sources, round->sources[gone->source].dev,
-                           gone->change->ino);
+        object = object_of(round, gone);
         if (object >= 0 &&
             (round->sources[object].self & VN_IN_MOVE_SELF) != 0)
             tell_gone(round, gone);
@@ -332,7 +396,6 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
     struct round round = {
         .plan = plan,
         .sources = sources,
-        .source_count = count,
         .over = NO_PART,
         .last_cookie = last_cookie,
     };

@@ -245,6 +245,8 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
         err = pair_parts(plan, sources);
     if (err == 0)
         err = index_objects(plan, sources, count);
+    if (err == 0)
+        err = plan_name_content(plan, sources, count);
     if (err != 0)
         return err;
     for (uint32_t i = 0; i < count; i++) {
@@ -271,5 +273,6 @@ void plan_fini(struct plan *plan)
     free(plan->events);
     free(plan->parts);
     free(plan->objects);
+    free(plan->named);
     *plan = (struct plan){ 0 };
 }

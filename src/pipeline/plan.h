@@ -11,17 +11,24 @@
  *   renamed over is not deleted first; MOVE_SELF of the moved object follows;
  * - what happened to an object that is gone is told, IGNORED included, before
  *   its directory's DELETE, or after the MOVED_TO of what took its name;
+ * - what happened in a child is told under a name that the guest knows by then:
+ *   before the name goes, or after it has come;
  * - a watch's self events follow those of its directory, but for MOVE_SELF,
- *   which comes before them.
+ *   which comes before them, and for what is told of it by name as well: each
+ *   such event follows the named one.
  *
  * Masks are applied by whoever pushes the events, not here.
  */
 #pragma once
 
+#include "pipeline/content.h"
 #include "pipeline/delta.h"
 
 struct plan_source {
     const struct delta *delta; /* or NULL: not a directory, or no change */
+    const struct snapshot *now; /* what the delta leads to; NULL: no directory */
+    struct content_set *content; /* of its children; NULL: none */
+    uint64_t listed_ns;         /* when the note behind the delta was read */
     uint64_t dev, ino;         /* of the watched object */
     uint32_t self;             /* self events (IN_*), DELETE_SELF included */
     bool is_dir;               /* the watched object */
@@ -33,6 +40,7 @@ struct plan_source {
     uint8_t state;             /* plan-order.c's, these four */
     uint32_t first_part;
     uint32_t unpaired;         /* parts that may be half a rename */
+    uint32_t first_named, named_count; /* in plan.named */
     bool name_is_here;
 };
 
@@ -41,10 +49,12 @@ struct planned {
     uint32_t mask;    /* one event bit, and IN_ISDIR */
     uint32_t cookie;  /* 0 but for MOVED_FROM and MOVED_TO */
     uint32_t name_len;
-    const char *name; /* in the source's delta; NULL: a self event */
+    const char *name; /* in the source's delta, NUL-terminated, or in its
+                         snapshot; NULL: a self event */
 };
 
 struct part;
+struct named;
 
 struct plan {
     struct planned *events;
@@ -54,6 +64,8 @@ struct plan {
     uint32_t part_count;
     uint32_t *objects; /* 1 + source, by (device, inode); 0: free */
     uint32_t object_slots;
+    struct named *named; /* what has a name to be told under */
+    uint32_t named_count, named_size;
 };
 
 /*

@@ -93,7 +93,7 @@ static void turn(struct vnotify *engine, struct tally *tally)
 void *reader_main(void *arg)
 {
     struct vnotify *engine = arg;
-    struct tally *tally = &engine->tallies[engine->worker_count + 1];
+    struct tally *tally = &engine->tallies[engine->worker_count];
 
     for (;;) {
         turn(engine, tally);

@@ -10,20 +10,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "abi/linux-inotify.h"
 #include "pipeline/engine.h"
-
-/* Instances whose claim this worker got and has yet to dispatch. */
-struct serving {
-    struct worker *worker;
-    struct handoff_link *taken;
-    struct offer *offer;
-    uint32_t self;
-    uint64_t noted_ns;
-    unsigned phases;
-};
+#include "pipeline/fate.h"
+#include "pipeline/keep.h"
+#include "pipeline/offer.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -140,125 +132,19 @@ static int list(struct worker *worker, struct vnode *vnode,
     /* Looking at what has come does one thing more: it makes a kernel with
        multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
        distinctly. */
-    if ((*offer)->delta != NULL)
+    if ((*offer)->delta != NULL) {
         delta_learn((*offer)->delta, vnode->host_fd, LEARN_MAX);
-    if ((*offer)->delta != NULL)
+        keep_ask_gone(vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
+    }
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
     vnode->offered = begun;
     return 0;
 }
 
-/* Offering. */
-
-static void offer_to(struct serving *s, struct watch *watch)
-{
-    struct vnotify *engine = s->worker->engine;
-    struct vnotify_instance *instance = watch->instance;
-    uint64_t none = 0;
-
-    /* W3: the oldest counts, until dispatch has taken it */
-    (void)atomic_compare_exchange_strong_explicit(&watch->noted, &none,
-                                                  s->noted_ns,
-                                                  memory_order_acq_rel,
-                                                  memory_order_relaxed);
-    if (s->offer != NULL) {
-        /* relaxed: our own reference keeps it alive (W1) */
-        atomic_fetch_add_explicit(&s->offer->refs, 1, memory_order_relaxed);
-        offer_release(engine,
-                      atomic_exchange_explicit(&watch->offer, s->offer,
-                                               memory_order_acq_rel)); /* W3 */
-    }
-    if (s->self != 0)
-        atomic_fetch_or_explicit(&watch->self, s->self,
-                                 memory_order_acq_rel); /* W3 */
-    dispatch_enlist(watch);
-    barrier_add(&engine->barrier, s->phases);
-    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN,
-                   INSTANCE_DIRTY, s->phases) == CLAIM_TAKEN) {
-        instance->link.next = s->taken;
-        s->taken = &instance->link;
-    }
-}
-
-/* Offers to all watches, then dispatches what this worker has claimed. */
-static void offer_to_all(struct serving *s, struct vnode *vnode)
-{
-    struct worker *worker = s->worker;
-    ck_epoch_section_t section;
-    struct watch *watch;
-
-    ck_epoch_begin(&worker->epoch, &section);
-    SYNC_ACQUIRE(&worker->engine->epoch);
-    /* V2: acquire pairs with the store that put it there */
-    watch = atomic_load_explicit(&vnode->watches, memory_order_seq_cst);
-    while (watch != NULL) {
-        offer_to(s, watch);
-        watch = atomic_load_explicit(&watch->next, memory_order_acquire);
-    }
-    SYNC_RELEASE(&worker->engine->epoch);
-    ck_epoch_end(&worker->epoch, &section);
-}
-
-static void dispatch_taken(struct serving *s)
-{
-    while (s->taken != NULL) {
-        struct vnotify_instance *instance =
-            HANDOFF_OBJECT(struct vnotify_instance, link, s->taken);
-
-        s->taken = s->taken->next;
-        dispatch_run(s->worker->engine, s->worker->tally, instance);
-    }
-}
-
 /* Serving. */
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-/*
- * Hosts post a truncation as an attribute change.  It is one of content if the
- * size is another, or if the content's time moved as a write moves it: to the
- * time of the change, and not together with the access time, as touch(1) does.
- */
-static uint32_t tell_truncation(const struct vnode *vnode, uint32_t events,
-                                const struct stat *st)
-{
-    const struct stat *old = &vnode->seen;
-
-    if ((events & VN_IN_ATTRIB) == 0 || (events & VN_IN_MODIFY) != 0 ||
-        st->st_mode != old->st_mode || st->st_uid != old->st_uid ||
-        st->st_gid != old->st_gid || st->st_nlink != old->st_nlink)
-        return events;
-    if (st->st_size == old->st_size &&
-        (same_time(st->st_mtim, old->st_mtim) ||
-         !same_time(st->st_mtim, st->st_ctim) ||
-         same_time(st->st_mtim, st->st_atim)))
-        return events;
-    return (events & ~(uint32_t)VN_IN_ATTRIB) | VN_IN_MODIFY;
-}
-
-/* The object's own fate and events, as self bits of its watches. */
-static uint32_t self_events(struct vnode *vnode, uint32_t hints)
-{
-    uint32_t events = note_self_events(hints, vnode->is_dir);
-    struct stat st;
-
-    if ((hints & HINT_REVOKE) != 0)
-        return events | VN_IN_UNMOUNT | SELF_IGNORED;
-    if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) == 0 ||
-        fstat(vnode->host_fd, &st) != 0)
-        return events;
-    if (!vnode->is_dir && (hints & HINT_LINKS) == 0)
-        events = tell_truncation(vnode, events, &st);
-    vnode->seen = st;
-    return st.st_nlink == 0 && (hints & HINT_LINKS) != 0 ? events | SELF_GONE
-                                                         : events;
-}
 
 static void count_failing(struct vnotify *engine, struct vnode *vnode,
                           bool failing)
@@ -283,39 +169,116 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
         vnode->backoff_us = RETRY_US_MAX;
 }
 
+static bool has_children(const struct vnode *vnode)
+{
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+}
+
+/* The children follow the listing that was told.  0 or -ENOMEM. */
+static int keep(struct serving *s, struct vnode *vnode,
+                const struct offer *offer)
+{
+    struct vnotify *engine = s->worker->engine;
+    int err;
+
+    if (!has_children(vnode))
+        return 0;
+    err = keep_children(engine, vnode, offer);
+    if (err == 0 && offer_findings(s, vnode) != 0)
+        keep_owe(engine, vnode);
+    offer_dispatch(s);
+    return err;
+}
+
+static bool must_list(const struct vnode *vnode, uint32_t hints)
+{
+    if (!vnode->is_dir || (hints & HINT_REVOKE) != 0)
+        return false;
+    if ((hints & HINT_KEEP) != 0 && vnode->current == NULL)
+        return true; /* an add_watch is about to watch it */
+    /* Not by its watches: one that is joining counts on this listing (V3).
+       relaxed: published by armed (V1), before the first note */
+    return (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
+           (atomic_load_explicit(&vnode->wanted, memory_order_relaxed) &
+            NOTE_WANT_SELF) != 0;
+}
+
+/* Offers a listing and what else the hints say.  0 or -ENOMEM. */
+static int tell_watches(struct serving *s, struct vnode *vnode,
+                        uint32_t hints, struct offer *offer)
+{
+    bool entries_changed = offer != NULL && offer->delta != NULL;
+    struct fate fate =
+        fate_of(s->worker->engine, vnode, hints, entries_changed);
+    int err = 0;
+
+    /* The parent's named event comes before the object's own. */
+    if (fate.named != 0)
+        err = offer_to_parents(s, vnode, fate.named);
+    if (offer != NULL || fate.self != 0)
+        offer_to_watches(s, vnode, offer, fate.self);
+    offer_dispatch(s);
+    return err;
+}
+
 /*
- * One listing at most, and all that follows from it.  False: it failed, and
- * the item is still the caller's to end.
+ * One listing at most, and all that follows from it.  False: something failed
+ * that is owed now, and the item is still the caller's to end.
  */
 static bool serve_once(struct worker *worker, struct vnode *vnode,
                        uint32_t hints, unsigned phases)
 {
-    struct vnotify *engine = worker->engine;
     struct serving s = { .worker = worker, .phases = phases };
+    struct offer *offer = NULL;
+    uint32_t owed = 0;
     /* relaxed, here and in next_note: an order among vnodes, no more */
     uint64_t noted_ns =
         atomic_exchange_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
 
     s.noted_ns = noted_ns != 0 ? noted_ns : now_ns();
-    if (vnode->is_dir && (hints & (HINT_LIST | HINT_LINKS)) != 0 &&
-        (hints & HINT_REVOKE) == 0 && list(worker, vnode, &s.offer) != 0) {
+    if ((hints & HINT_ALARM) != 0)
+        /* relaxed: holders alone write it (A1) */
+        atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
+    if (must_list(vnode, hints) && list(worker, vnode, &offer) != 0) {
         owe(worker, vnode, hints);
+        return false;
+    }
+    if (offer != NULL) {
+        offer->crossed = (hints & HINT_CROSSED) != 0;
+        offer->noted_ns = s.noted_ns;
+    }
+    if (tell_watches(&s, vnode, hints, offer) != 0)
+        owed = hints & ~(uint32_t)HINT_LIST;
+    if (keep(&s, vnode, offer) != 0)
+        owed |= HINT_KEEP;
+    offer_release(worker->engine, offer);
+    if (owed != 0) {
+        owe(worker, vnode, owed);
         return false;
     }
     vnode->owed = 0;
     vnode->backoff_us = 0;
-    count_failing(engine, vnode, false);
-    if (s.offer != NULL)
-        s.offer->crossed = (hints & HINT_CROSSED) != 0;
-    s.self = self_events(vnode, hints);
-    if (s.offer != NULL || s.self != 0)
-        offer_to_all(&s, vnode);
-    offer_release(engine, s.offer);
-    barrier_done(&engine->barrier, phases);
-    dispatch_taken(&s);
+    count_failing(worker->engine, vnode, false);
+    barrier_done(&worker->engine->barrier, phases);
     if (noted_ns != 0)
         tally_stage(worker->tally, STAGE_TOTAL, now_ns() - noted_ns);
     return true;
+}
+
+/* Worker 0 is nobody's who may have to wait: for a long listing, or for a look
+   at children. */
+static bool is_for_others(const struct worker *worker,
+                          const struct vnode *vnode)
+{
+    return worker->index == 0 &&
+           (vnode->least_cost_ns > BULK_NS || has_children(vnode));
+}
+
+void worker_give_back(struct vnotify *engine, struct vnode *vnode)
+{
+    if (!claim_release(&vnode->claim))
+        worker_defer(engine, vnode, 0);
 }
 
 void worker_serve(struct worker *worker, struct vnode *vnode)
@@ -332,7 +295,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             worker_defer(engine, vnode, vnode->rest_until_ns);
             return;
         }
-        if (worker->index == 0 && vnode->least_cost_ns > BULK_NS) {
+        if (is_for_others(worker, vnode)) {
             hand_to_bulk(engine, vnode);
             return;
         }

@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "pipeline/hash.h"
 #include "pipeline/table.h"
-#include "pipeline/watch.h"
 
 static unsigned long inode_hash(const void *object, unsigned long seed)
 {
@@ -93,21 +93,34 @@ static struct vnode *take_slot(struct registry *registry)
     return vnode;
 }
 
-static void reset(struct vnode *vnode, const struct stat *st)
+static void reset(struct vnode *vnode, const struct look *look)
 {
     vnode->users = 1;
-    vnode->dev = st->st_dev;
-    vnode->ino = st->st_ino;
-    vnode->is_dir = S_ISDIR(st->st_mode);
+    vnode->dev = look->dev;
+    vnode->ino = look->ino;
+    vnode->is_dir = S_ISDIR(look->mode);
     vnode->host_fd = -1;
     /* relaxed: published by the registry's lock */
     atomic_store_explicit(&vnode->armed, 0, memory_order_relaxed);
-    atomic_store_explicit(&vnode->watches, NULL, memory_order_relaxed);
+    atomic_store_explicit(&vnode->wanted, 0, memory_order_relaxed);
+    atomic_store_explicit(&vnode->content, 0, memory_order_relaxed);
+    atomic_store_explicit(&vnode->kept, 0, memory_order_relaxed);
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->most_links, look->links,
+                          memory_order_relaxed);
+    chain_init(&vnode->watches);
+    chain_init(&vnode->parents);
     atomic_store_explicit(&vnode->begun, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
-    vnode->fflags = 0;
     vnode->current = NULL;
-    vnode->seen = *st;
+    vnode->children = NULL;
+    vnode->seen = *look;
+    vnode->ask_fd = -1;
+    vnode->unlinked = false;
+    vnode->counted = false;
+    vnode->quiet_ns = 0;
     vnode->offered = 0;
     vnode->owed = 0;
     vnode->failing = false;
@@ -121,13 +134,13 @@ static void reset(struct vnode *vnode, const struct stat *st)
 }
 
 static struct vnode *registry_make(struct registry *registry,
-                                   const struct stat *st, unsigned long hash)
+                                   const struct look *look, unsigned long hash)
 {
     struct vnode *vnode = take_slot(registry);
 
     if (vnode == NULL)
         return NULL;
-    reset(vnode, st);
+    reset(vnode, look);
     if (!ck_hs_put(&registry->by_inode, hash, vnode)) {
         vnode->link.next = registry->free == NULL ? NULL
                                                   : &registry->free->link;
@@ -136,19 +149,16 @@ static struct vnode *registry_make(struct registry *registry,
     }
     /* relaxed: for decisions of cost */
     atomic_fetch_add_explicit(&registry->in_use, 1, memory_order_relaxed);
-    if (vnode->is_dir)
-        atomic_fetch_add_explicit(&registry->directories, 1,
-                                  memory_order_relaxed);
     /* Nobody else posts to this generation yet: the word is free. */
     (void)claim_post(&vnode->claim, NULL, claim_generation(&vnode->claim), 0,
                      BARRIER_UNCOUNTED);
     return vnode;
 }
 
-struct vnode *registry_get(struct registry *registry, const struct stat *st,
+struct vnode *registry_get(struct registry *registry, const struct look *look,
                            bool *made)
 {
-    struct vnode key = { .dev = st->st_dev, .ino = st->st_ino };
+    struct vnode key = { .dev = look->dev, .ino = look->ino };
     struct vnode *vnode;
     unsigned long hash = inode_hash(&key, 0);
 
@@ -158,7 +168,7 @@ struct vnode *registry_get(struct registry *registry, const struct stat *st,
     if (vnode != NULL)
         vnode->users++;
     else
-        vnode = registry_make(registry, st, hash);
+        vnode = registry_make(registry, look, hash);
     pthread_mutex_unlock(&registry->lock);
     return vnode;
 }
@@ -181,39 +191,23 @@ void registry_free(struct registry *registry, struct vnode *vnode)
     pthread_mutex_lock(&registry->lock);
     /* relaxed: for decisions of cost */
     atomic_fetch_sub_explicit(&registry->in_use, 1, memory_order_relaxed);
-    if (vnode->is_dir)
-        atomic_fetch_sub_explicit(&registry->directories, 1,
-                                  memory_order_relaxed);
     vnode->link.next = registry->free == NULL ? NULL : &registry->free->link;
     registry->free = vnode;
     pthread_mutex_unlock(&registry->lock);
 }
 
-void vnode_add_watch(struct vnode *vnode, struct watch *watch)
+void registry_link(struct registry *registry, struct chain *chain,
+                   struct chain_link *link)
 {
-    /* relaxed: writers hold the registry's lock */
-    atomic_store_explicit(
-        &watch->next,
-        atomic_load_explicit(&vnode->watches, memory_order_relaxed),
-        memory_order_relaxed);
-    /* V2, and seq_cst for V3: control.c looks at `begun` next */
-    atomic_store_explicit(&vnode->watches, watch, memory_order_seq_cst);
-    watch->linked = true;
+    pthread_mutex_lock(&registry->lock);
+    chain_add(chain, link);
+    pthread_mutex_unlock(&registry->lock);
 }
 
-void vnode_remove_watch(struct vnode *vnode, struct watch *watch)
+void registry_unlink(struct registry *registry, struct chain *chain,
+                     struct chain_link *link)
 {
-    _Atomic(struct watch *) *at = &vnode->watches;
-    struct watch *here;
-
-    if (!watch->linked)
-        return;
-    watch->linked = false;
-    /* relaxed: writers hold the registry's lock */
-    while ((here = atomic_load_explicit(at, memory_order_relaxed)) != watch)
-        at = &here->next;
-    /* V2: who is on `watch` now still finds the rest behind it */
-    atomic_store_explicit(
-        at, atomic_load_explicit(&watch->next, memory_order_relaxed),
-        memory_order_release);
+    pthread_mutex_lock(&registry->lock);
+    chain_remove(chain, link);
+    pthread_mutex_unlock(&registry->lock);
 }

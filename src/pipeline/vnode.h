@@ -7,21 +7,23 @@
  * LIFETIME  slots are type-stable: they are reused, never freed before the
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
- * Protocol  V1 armed, V2 the list of watches, V3 begun.
+ * Protocol  V1 armed, V2 the lists of watches and of parents, V3 begun,
+ *           V5 kept.
  */
 #pragma once
 
 #include <ck_hs.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 
+#include "pipeline/chain.h"
 #include "pipeline/claim.h"
 #include "pipeline/handoff.h"
 #include "pipeline/snapshot.h"
+#include "port/look.h"
 
 struct vnotify;
-struct watch;
+struct children;
 
 struct vnode {
     struct claim claim; /* bits: enum note_hint */
@@ -32,18 +34,32 @@ struct vnode {
     int host_fd;        /* fixed once armed */
     _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
                               add_watch is at it, the others sleep on it */
-    _Atomic uint32_t fflags; /* V1: asked of the kqueue, by whoever set armed
-                                to 0 */
-    _Atomic(struct watch *) watches; /* V2: newest first */
+    _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
+                                NOTE_WANT_SELF, by whoever set armed to 0 */
+    struct chain watches; /* V2, registry lock: of struct watch */
+    struct chain parents; /* V2, registry lock: of struct child: the
+                             directories that keep it as one */
+    _Atomic uint32_t content; /* V5: NOTE_CONTENT bits that its watches want */
+    _Atomic uint32_t kept;    /* V5: those that its children are kept for */
     _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
     _Atomic uint64_t joined; /* V3: drawn after the newest watch's entry */
     _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
                                   read; relaxed: an order among vnodes */
+    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
+    _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
+    _Atomic uint32_t alarm_listed; /* A1 */
+    struct handoff_link alarm_link;
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */
 
     /* holder's */
     struct snapshot *current;  /* the newest listing, or NULL */
-    struct stat seen;          /* size and times when last looked at */
+    struct children *children; /* a directory's, if content is wanted */
+    struct look seen;          /* when last looked at */
+    int ask_fd;                /* of a file, for holders.h; < 0: none.  May
+                                  be host_fd */
+    bool unlinked;             /* its last name is gone, somebody has it open */
+    bool counted;              /* in engine.child_fds */
+    uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
     bool failing;              /* counted in engine.failing */
@@ -64,7 +80,7 @@ struct registry {
     _Atomic(struct vnode *) chunks[VNODE_CHUNKS_MAX]; /* V4 */
     uint32_t slots; /* made so far; slot 0 is never used */
     struct vnode *free;
-    _Atomic uint32_t in_use, directories; /* relaxed: for decisions of cost */
+    _Atomic uint32_t in_use; /* relaxed: for decisions of cost */
 };
 
 int registry_init(struct registry *);
@@ -78,7 +94,7 @@ struct vnode *registry_slot(struct registry *, uint32_t slot);
  * (*made); either way with one user more.  NULL: no memory.  A vnode that was
  * made is held by the caller (claim.h).
  */
-struct vnode *registry_get(struct registry *, const struct stat *, bool *made);
+struct vnode *registry_get(struct registry *, const struct look *, bool *made);
 
 /*
  * Gives up one user.  True if it was the last: the vnode is out of the
@@ -89,6 +105,12 @@ bool registry_put(struct registry *, struct vnode *);
 /* Housekeeper, after claim_close: the slot may be used again. */
 void registry_free(struct registry *, struct vnode *);
 
-/* Registry lock held by these two (add) or by the housekeeper (remove). */
-void vnode_add_watch(struct vnode *, struct watch *);
-void vnode_remove_watch(struct vnode *, struct watch *);
+/* Adds to and removes from the chains of vnodes, with the registry's lock. */
+void registry_link(struct registry *, struct chain *, struct chain_link *);
+void registry_unlink(struct registry *, struct chain *, struct chain_link *);
+
+/* Any thread: is it watched itself, and not only as somebody's child? */
+static inline bool vnode_is_watched(const struct vnode *vnode)
+{
+    return chain_first(&vnode->watches) != NULL;
+}

@@ -39,6 +39,19 @@ void watch_acquire(struct watch *watch)
     atomic_fetch_add_explicit(&watch->refs, 1, memory_order_relaxed);
 }
 
+static void drop_contents(struct watch *watch)
+{
+    struct handoff_link *link = handoff_take(&watch->contents);
+
+    while (link != NULL) {
+        struct content_item *item =
+            HANDOFF_OBJECT(struct content_item, link, link);
+
+        link = link->next;
+        free(item);
+    }
+}
+
 void watch_release(struct vnotify *engine, struct watch *watch)
 {
     if (atomic_fetch_sub_explicit(&watch->refs, 1, memory_order_acq_rel) !=
@@ -50,6 +63,8 @@ void watch_release(struct vnotify *engine, struct watch *watch)
     offer_release(engine, watch->latest);
     arena_free(&engine->arenas, watch->own);
     snapshot_release(&engine->arenas, watch->told);
+    content_set_fini(&watch->untold_content);
+    drop_contents(watch);
     instance_release(watch->instance);
     free(watch);
 }

@@ -3,18 +3,19 @@
  *
  * OWNER     identity (instance, vnode, wd): fixed before it is published.
  *           told and what follows it: the holder of the instance's claim.
- *           next: the vnode list's writers (registry lock), read under epoch.
  * REFCNT    one while it is registered, one while it is in its instance's
- *           inbox or dirty or held list, one for each plan that names it.
- * LIFETIME  published by control_add; ended (LIVE -> ENDED) by rm_watch, by
+ *           inbox or pending list, one for each plan that names it.
+ * LIFETIME  published by add_watch; ended (LIVE -> ENDED) by rm_watch, by
  *           its last event or with its instance; unlinked and, an epoch
  *           later, let go by the housekeeper; freed with the last reference.
- * Protocol  W1..W4.
+ * Protocol  W1..W5.
  */
 #pragma once
 
 #include <stdbool.h>
 
+#include "pipeline/chain.h"
+#include "pipeline/content.h"
 #include "pipeline/delta.h"
 #include "pipeline/handoff.h"
 
@@ -28,6 +29,7 @@ struct vnode;
 struct offer {
     _Atomic uint32_t refs; /* W1: acq_rel decrement, the last one frees */
     uint64_t begun;        /* ticket when the listing began (engine.ticks) */
+    uint64_t noted_ns;     /* when the oldest note behind it was read */
     struct snapshot *after;
     struct delta *delta; /* from the vnode's listing before, or NULL */
     bool crossed;        /* the host said: by a rename across directories */
@@ -58,9 +60,9 @@ struct watch {
     _Atomic uint64_t noted;    /* W3: when the oldest note behind these two was
                                   read; 0: none */
     _Atomic uint32_t queued;   /* W4: in the inbox */
-    _Atomic(struct watch *) next; /* in the vnode's list: V2 */
+    struct chain_link chain;   /* of the vnode's watches: V2, registry lock */
+    struct handoff contents;   /* W5: content items, oldest first */
     bool removed;              /* by rm_watch: instance lock */
-    bool linked;               /* in the vnode's list: registry lock */
     struct handoff_link inbox_link;
     struct handoff_link retire_link;
 
@@ -69,6 +71,7 @@ struct watch {
     uint64_t told_ended;   /* ticket when that listing had ended */
     struct offer *latest;  /* accepted, not told yet */
     struct delta *own;     /* told -> latest, if latest->delta is not it */
+    struct content_set untold_content; /* as `contents` */
     uint32_t untold_self;  /* as `self` */
     uint64_t untold_noted; /* as `noted` */
     bool untold_crossed;   /* as offer.crossed */
@@ -83,8 +86,9 @@ struct watch {
 struct vnotify;
 
 /* NULL: no memory.  Takes over the reference on told. */
-struct watch *watch_create(struct vnotify_instance *, struct vnode *, uint32_t mask,
-                           struct snapshot *told, uint64_t told_ended);
+struct watch *watch_create(struct vnotify_instance *, struct vnode *,
+                           uint32_t mask, struct snapshot *told,
+                           uint64_t told_ended);
 void watch_acquire(struct watch *);
 void watch_release(struct vnotify *, struct watch *);
 

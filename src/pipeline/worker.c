@@ -154,6 +154,7 @@ static void keep_time(struct worker *worker)
     take_deferred(worker);
     retry_all(worker);
     serve_due(worker);
+    alarms_look(worker);
     watch_holds(worker);
 }
 
@@ -162,7 +163,10 @@ static uint64_t next_due_ns(const struct worker *worker)
 {
     const struct vnode *vnode = timer_first(&worker->timer);
     uint64_t due = worker->hold_due_ns;
+    uint64_t alarm = alarms_due_ns(&worker->alarms);
 
+    if (alarm != 0 && (due == 0 || alarm < due))
+        due = alarm;
     if (vnode != NULL && (due == 0 || vnode->due_ns < due))
         due = vnode->due_ns;
     return due;
@@ -181,7 +185,7 @@ static bool next_instance(struct worker *worker)
             HANDOFF_OBJECT(struct vnotify_instance, link, link);
 
         link = link->next;
-        dispatch_run(engine, worker->tally, instance);
+        dispatch_run(engine, worker->tally, instance, BARRIER_UNCOUNTED);
     }
     return any;
 }
@@ -219,6 +223,7 @@ static bool anything_to_do(struct worker *worker)
     if (worker->index != 0)
         return !handoff_empty(&engine->bulk);
     return !handoff_empty(&engine->again) ||
+           (worker->alarms.retry_ns == 0 && !handoff_empty(&engine->alarms)) ||
            atomic_load_explicit(&engine->retry_now, /* E2 */
                                 memory_order_seq_cst) != 0 ||
            atomic_load_explicit(&engine->hold_asked, /* E3 */

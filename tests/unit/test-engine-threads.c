@@ -5,6 +5,7 @@
  * The two tests of joining look into the engine: what a watch has been told is
  * what its guest's model must be, however it came to know it.
  */
+#include "pipeline/backlog.h"
 #include "pipeline/engine.h"
 
 #include "engine-fixture.h"
@@ -124,7 +125,7 @@ static void test_engine_refuses_a_listing_that_began_too_early(void **state)
                                                         1));
     snapshot_builder_fini(&builder);
     atomic_store(&watch->offer, offer); /* as a worker does: it is empty */
-    dispatch_enlist(watch);
+    backlog_enlist(watch);
     dispatch_order(engine, instance, INSTANCE_DIRTY,
                    barrier_join(&engine->barrier));
     expect("");

@@ -30,13 +30,30 @@ static void test_note_asks_for_frequent_notes_only_on_request(void **state)
                      NOTE_WRITE);
 }
 
-static void test_note_never_asks_a_directory_for_our_own_opens(void **state)
+static void test_note_never_asks_a_directory_for_our_own_reads(void **state)
 {
+    uint32_t host = NOTE_OPEN | NOTE_CLOSE | NOTE_READ | NOTE_CLOSE_WRITE |
+                    NOTE_WRITE;
+
     (void)state;
-    assert_int_equal(note_wanted(NOTE_OPEN | NOTE_CLOSE | NOTE_READ |
-                                     NOTE_CLOSE_WRITE | NOTE_WRITE,
-                                 true, VN_IN_ALL_EVENTS),
+    assert_int_equal(note_wanted(host, true,
+                                 VN_IN_ALL_EVENTS | NOTE_WANT_SELF),
+                     NOTE_WRITE | NOTE_OPEN | NOTE_CLOSE);
+    assert_int_equal(note_wanted(host, true, VN_IN_CREATE | NOTE_WANT_SELF),
                      NOTE_WRITE);
+}
+
+static void test_note_of_a_child_directory_is_not_of_its_entries(void **state)
+{
+    uint32_t host = NOTE_WRITE | NOTE_EXTEND | NOTE_LINK | NOTE_ATTRIB |
+                    NOTE_OPEN;
+
+    (void)state;
+    assert_int_equal(note_wanted(host, true, VN_IN_ATTRIB), NOTE_ATTRIB);
+    assert_int_equal(note_wanted(host, true, VN_IN_ATTRIB | VN_IN_OPEN),
+                     NOTE_ATTRIB | NOTE_OPEN);
+    assert_int_equal(note_wanted(host, true, NOTE_WANT_SELF),
+                     host & ~(uint32_t)NOTE_OPEN);
 }
 
 static void test_note_of_a_directory_hints_at_its_entries(void **state)
@@ -51,7 +68,8 @@ static void test_note_of_a_directory_hints_at_its_entries(void **state)
     assert_int_equal(note_hints(NOTE_RENAME, true), HINT_RENAME);
     assert_int_equal(note_hints(NOTE_REVOKE, true), HINT_REVOKE);
     assert_true(note_hints(NOTE_DELETE, true) & HINT_LINKS);
-    assert_int_equal(note_hints(NOTE_OPEN | NOTE_CLOSE | NOTE_READ, true), 0);
+    assert_false(note_hints(NOTE_OPEN | NOTE_CLOSE | NOTE_READ, true) &
+                 HINT_LIST);
 }
 
 static void test_note_of_a_file_never_asks_for_a_listing(void **state)
@@ -75,11 +93,13 @@ static void test_note_self_events_of_hints(void **state)
         { HINT_ATTRIB, VN_IN_ATTRIB, VN_IN_ATTRIB },
         { HINT_LINKS, VN_IN_ATTRIB, 0 },
         { HINT_RENAME, VN_IN_MOVE_SELF, VN_IN_MOVE_SELF },
-        { HINT_OPEN, VN_IN_OPEN, 0 },
-        { HINT_ACCESS, VN_IN_ACCESS, 0 },
+        { HINT_OPEN, VN_IN_OPEN, VN_IN_OPEN },
+        { HINT_ACCESS, VN_IN_ACCESS, VN_IN_ACCESS },
         { HINT_CLOSE_WRITE, VN_IN_CLOSE_WRITE, 0 },
-        { HINT_CLOSE, VN_IN_CLOSE_NOWRITE, 0 },
+        { HINT_CLOSE, VN_IN_CLOSE_NOWRITE, VN_IN_CLOSE_NOWRITE },
         { HINT_RETRY, 0, 0 },
+        { HINT_KEEP, 0, 0 },
+        { HINT_ALARM, 0, 0 },
         { HINT_RELEASE, 0, 0 },
         { HINT_MODIFY | HINT_CLOSE_WRITE, VN_IN_MODIFY | VN_IN_CLOSE_WRITE,
           0 },
@@ -96,7 +116,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_note_asks_for_frequent_notes_only_on_request),
-        cmocka_unit_test(test_note_never_asks_a_directory_for_our_own_opens),
+        cmocka_unit_test(test_note_never_asks_a_directory_for_our_own_reads),
+        cmocka_unit_test(test_note_of_a_child_directory_is_not_of_its_entries),
         cmocka_unit_test(test_note_of_a_directory_hints_at_its_entries),
         cmocka_unit_test(test_note_of_a_file_never_asks_for_a_listing),
         cmocka_unit_test(test_note_self_events_of_hints),

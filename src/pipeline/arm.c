@@ -1,0 +1,84 @@
+#include "pipeline/arm.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "pipeline/engine.h"
+
+/* Sets armed and wakes who waits for it. */
+static void set_armed(struct vnode *vnode, int32_t armed)
+{
+    /* V1: release: host_fd and the knote are there; pairs with load_armed */
+    atomic_store_explicit(&vnode->armed, armed, memory_order_release);
+    park_wake((_Atomic uint32_t *)(void *)&vnode->armed, INT_MAX);
+}
+
+static int32_t load_armed(const struct vnode *vnode)
+{
+    return atomic_load_explicit(&vnode->armed, memory_order_acquire); /* V1 */
+}
+
+/* The one that set armed to 0: asks the kqueue for these notes as well. */
+static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+{
+    uint32_t host = vnode->is_dir ? kq_notes_dir(engine->kq)
+                                  : kq_notes_file(engine->kq);
+    struct kevent kev;
+    int err;
+
+    /* relaxed: published by armed (V1) */
+    wanted |= atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    EV_SET(&kev, vnode->host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR,
+           note_wanted(host, vnode->is_dir, wanted), 0, engine_udata(vnode));
+    err = kq_event(engine->kq, &kev, 1, NULL, 0);
+    if (err < 0)
+        return err;
+    /* relaxed: published by armed (V1) */
+    atomic_store_explicit(&vnode->wanted, wanted, memory_order_relaxed);
+    return 0;
+}
+
+int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
+              uint32_t wanted)
+{
+    int err = host_fd;
+
+    if (host_fd >= 0) {
+        vnode->host_fd = host_fd;
+        err = ask(engine, vnode, wanted);
+    }
+    set_armed(vnode, err < 0 ? err : 1);
+    return err < 0 ? err : 0;
+}
+
+int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
+                   uint32_t wanted)
+{
+    for (;;) {
+        int32_t armed = load_armed(vnode);
+        int err;
+
+        if (armed <= 0)
+            return armed < 0 ? armed : -EAGAIN;
+        /* relaxed: published by armed (V1) */
+        if ((wanted & ~atomic_load_explicit(&vnode->wanted,
+                                            memory_order_relaxed)) == 0)
+            return 0;
+        if (!atomic_compare_exchange_strong_explicit(
+                &vnode->armed, &armed, 0, memory_order_acquire, /* V1 */
+                memory_order_relaxed))
+            continue;
+        err = ask(engine, vnode, wanted);
+        set_armed(vnode, 1);
+        return err;
+    }
+}
+
+int vnode_join(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+{
+    int err;
+
+    while ((err = vnode_try_join(engine, vnode, wanted)) == -EAGAIN)
+        park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
+    return err;
+}

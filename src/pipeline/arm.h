@@ -1,0 +1,22 @@
+/*
+ * arm.h - a vnode's descriptor and knote
+ *
+ * Protocol V1: who made a vnode (registry_get) opens it and registers its
+ * knote; the others wait for `armed`, or come back.  Who needs more notes than
+ * were asked for sets `armed` to 0 meanwhile, so one at a time asks.
+ */
+#pragma once
+
+#include "pipeline/vnode.h"
+
+/*
+ * The maker's part.  Takes over host_fd, a failed open's -errno too.  0 or
+ * -errno, which the others get as well.
+ */
+int vnode_arm(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
+
+/* Waits until it is armed and has what is `wanted` (note.h) asked for. */
+int vnode_join(struct vnotify *, struct vnode *, uint32_t wanted);
+
+/* As vnode_join, but -EAGAIN where that would wait for somebody. */
+int vnode_try_join(struct vnotify *, struct vnode *, uint32_t wanted);

@@ -1,0 +1,41 @@
+/*
+ * attach.h - one child: opening an entry, its vnode, its knote
+ *
+ * In three steps, so that the keeper (keep.c) can judge in the middle what has
+ * happened to the entry already: begin, then finish or give_up.
+ *
+ * Threads: as keep.h.
+ */
+#pragma once
+
+#include "pipeline/child.h"
+#include "port/holders.h"
+
+struct vnotify;
+
+struct attaching {
+    struct vnotify *engine;
+    struct vnode *dir;
+    uint64_t ino;
+    uint32_t wanted;
+    struct vnode *vnode; /* NULL: no descriptor for it, to be swept */
+    bool made;           /* the vnode is new, and its claim is held */
+    struct look look;    /* taken after the knote was there */
+};
+
+/*
+ * Opens the entry without side effects and registers its knote, if descriptors
+ * may be spent on it.  0; -ENOENT if it is not what was listed any more;
+ * -EAGAIN if somebody else is about to open it.
+ */
+int attach_begin(struct attaching *, const char *name, uint8_t type);
+
+/* Who writes to the regular file, as far as can be known. */
+enum holders attach_writers(struct attaching *);
+
+/* `close_ns` > 0: if no note says so before, CLOSE_WRITE is told then.  NULL:
+   no memory, to be swept. */
+struct child *attach_finish(struct attaching *, uint64_t close_ns);
+
+/* Hands the child to the housekeeper. */
+void attach_end(struct vnotify *, struct child *);

@@ -1,0 +1,181 @@
+#include "pipeline/backlog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void backlog_enlist(struct watch *watch)
+{
+    /* W4: who sets it puts the watch in; acq_rel: an offer made before is
+       seen by whoever clears it later */
+    if (atomic_exchange_explicit(&watch->queued, 1, memory_order_acq_rel) != 0)
+        return;
+    watch_acquire(watch);
+    handoff_give(&watch->instance->inbox, &watch->inbox_link);
+}
+
+void backlog_append(struct vnotify_instance *instance, struct watch *watch)
+{
+    watch->pending_next = NULL;
+    *instance->pending_end = watch;
+    instance->pending_end = &watch->pending_next;
+    instance->pending_count++;
+    watch->listed = true;
+}
+
+struct watch *backlog_take(struct vnotify_instance *instance)
+{
+    struct watch *first = instance->pending;
+
+    instance->pending = NULL;
+    instance->pending_end = &instance->pending;
+    instance->pending_count = 0;
+    return first;
+}
+
+/*
+ * A watch that lags gets one delta over all that it was offered since it was
+ * told.  What workers had learned of its parts goes into it: to ask the file
+ * system here would hold up the instance's other watches.  Without memory the
+ * delta is made later, and knows less.
+ */
+static void span_offers(struct vnotify *engine, struct watch *watch,
+                        const struct offer *newer)
+{
+    const struct delta *older =
+        watch->own != NULL ? watch->own : watch->latest->delta;
+    struct delta *own =
+        delta_create(&engine->arenas, watch->told, newer->after);
+
+    if (own != NULL && older != NULL)
+        delta_inherit(own, older);
+    if (own != NULL && newer->delta != NULL)
+        delta_inherit(own, newer->delta);
+    arena_free(&engine->arenas, watch->own);
+    watch->own = own;
+}
+
+/* Takes the newest offer, if it is one that began after `told` had ended. */
+static void accept_offer(struct vnotify *engine, struct watch *watch)
+{
+    struct offer *offer = atomic_exchange_explicit(&watch->offer, NULL,
+                                                   memory_order_acq_rel); /* W3 */
+
+    if (offer == NULL)
+        return;
+    if (offer->begun <= watch->told_ended) {
+        offer_release(engine, offer); /* control.c ordered another listing */
+        return;
+    }
+    if (watch->latest != NULL)
+        span_offers(engine, watch, offer);
+    offer_release(engine, watch->latest);
+    watch->latest = offer;
+    watch->untold_crossed = watch->untold_crossed || offer->crossed;
+}
+
+static void take_noted(struct watch *watch)
+{
+    uint64_t noted = atomic_exchange_explicit(&watch->noted, 0,
+                                              memory_order_acq_rel); /* W3 */
+
+    if (watch->untold_noted == 0 || (noted != 0 && noted < watch->untold_noted))
+        watch->untold_noted = noted;
+}
+
+/*
+ * W5.  An item is put in after the listing that its name is in was offered; so
+ * it is taken before the offer is, and the name is never missing.
+ */
+static bool take_contents(struct watch *watch)
+{
+    struct handoff_link *link = handoff_take(&watch->contents);
+    bool all = true;
+
+    while (link != NULL) {
+        struct content_item *item =
+            HANDOFF_OBJECT(struct content_item, link, link);
+
+        link = link->next;
+        if (!content_set_merge(&watch->untold_content, item)) {
+            handoff_give(&watch->contents, &item->link); /* W5 */
+            all = false;
+        }
+    }
+    return all;
+}
+
+static bool take_news(struct vnotify *engine, struct watch *watch)
+{
+    bool all;
+
+    /* W4: cleared before the offer is looked at, so none is missed */
+    (void)atomic_exchange_explicit(&watch->queued, 0, memory_order_acq_rel);
+    all = take_contents(watch);
+    accept_offer(engine, watch);
+    take_noted(watch);
+    watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
+                                                   memory_order_acq_rel); /* W3 */
+    return all;
+}
+
+bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
+{
+    struct handoff_link *link = handoff_take(&instance->inbox);
+    bool all = true;
+
+    while (link != NULL) {
+        struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
+
+        link = link->next;
+        if (!take_news(engine, watch)) {
+            all = false;
+            backlog_enlist(watch);
+        }
+        if (watch->listed || watch->retired)
+            watch_release(engine, watch);
+        else
+            backlog_append(instance, watch);
+    }
+    return all;
+}
+
+bool backlog_is_due(const struct watch *watch)
+{
+    if (watch->retired)
+        return false;
+    if (!watch_live(watch))
+        return (watch->untold_self & SELF_IGNORED) != 0;
+    return watch->latest != NULL || watch->untold_self != 0 ||
+           watch->untold_content.count != 0;
+}
+
+static int by_note(const void *a, const void *b)
+{
+    const struct watch *x = *(struct watch *const *)a;
+    const struct watch *y = *(struct watch *const *)b;
+
+    if (x->untold_noted != y->untold_noted)
+        return x->untold_noted < y->untold_noted ? -1 : 1;
+    /* One note of a child: its directory's watch comes first. */
+    return (y->untold_content.count != 0) - (x->untold_content.count != 0);
+}
+
+int backlog_sort(struct vnotify_instance *instance)
+{
+    uint32_t count = instance->pending_count;
+    struct watch **sorted, *watch = instance->pending;
+
+    if (count < 2)
+        return 0;
+    sorted = malloc(count * sizeof(struct watch *));
+    if (sorted == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++, watch = watch->pending_next)
+        sorted[i] = watch;
+    qsort(sorted, count, sizeof(struct watch *), by_note);
+    (void)backlog_take(instance);
+    for (uint32_t i = 0; i < count; i++)
+        backlog_append(instance, sorted[i]);
+    free(sorted);
+    return 0;
+}

@@ -1,0 +1,95 @@
+/*
+ * child.h - what a directory keeps of its entries, so that changes in them are
+ * noticed
+ *
+ * A *row* for each inode that the directory lists, where a watch asks for
+ * content.  Either it has a *child*: the entry's own vnode, whose notes are
+ * told to the directory's watches as well; or a *footprint* of its stat fields,
+ * which a sweep compares (sweep.h).
+ *
+ * OWNER     rows: the holder of the directory's claim.  A child's fields are
+ *           fixed; its place in the vnode's parents: registry lock.
+ * LIFETIME  a child is found through its vnode's parents inside an epoch
+ *           section; the housekeeper unlinks it, waits for an epoch, and frees
+ *           it.  Until then its directory's slot is not reused.
+ * MEMORY    row 40 bytes; child 56, and a vnode.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "pipeline/chain.h"
+#include "pipeline/handoff.h"
+#include "port/look.h"
+
+struct vnode;
+
+struct child {
+    struct chain_link chain; /* of vnode->parents */
+    struct vnode *dir, *vnode;
+    uint64_t ino; /* as the directory lists it */
+    struct handoff_link retire_link;
+};
+
+/* Hashes of what a look had seen. */
+struct footprint {
+    uint32_t size, modified, changed, attributes, links;
+};
+
+struct row {
+    uint64_t ino;
+    struct child *child; /* NULL: swept */
+    struct footprint footprint;
+    bool leaving; /* not listed any more, but its inode is not gone */
+};
+
+/* What was found to have happened to a child, beside its notes. */
+struct finding {
+    uint64_t ino;
+    uint32_t bits; /* NOTE_CONTENT */
+    bool is_dir;
+};
+
+/* CLOSE_WRITE that is said of a child after a quiet time. */
+struct quiet_row {
+    uint64_t ino, due_ns;
+};
+
+struct children {
+    struct row *rows; /* by inode, ascending, as far as `sorted` */
+    uint32_t count, sorted, size;
+    uint32_t swept;       /* rows without a child */
+    uint32_t wanted;      /* NOTE_CONTENT bits that rows are kept for */
+    uint64_t listing;     /* id of the snapshot that rows follow; 0: none */
+    int64_t listed_rt_ns; /* when that was listed */
+    uint64_t leave_ns;    /* leaving rows are let go then; 0: there is none */
+    uint64_t retry_ns;    /* something could not be had: then again; 0 */
+    struct finding *findings; /* not offered yet */
+    uint32_t finding_count, finding_size;
+    /* sweep.c */
+    struct quiet_row *quiet;
+    uint32_t quiet_count, quiet_size;
+    uint32_t sweep_at;  /* entries of this pass that are done */
+    bool sweep_changed; /* it has found something */
+    uint64_t sweep_ns;  /* the next slice; 0: none */
+    uint64_t pause_ns;  /* between passes */
+    uint64_t cost_ns, last_cost_ns; /* of this pass, of the one before */
+    uint64_t young_ns;  /* since when changes are too young to tell; 0 */
+};
+
+/* Among those that are sorted. */
+struct row *children_find(const struct children *, uint64_t ino);
+
+/* Room for so many rows and findings more.  -ENOMEM. */
+int children_reserve(struct children *, uint32_t rows, uint32_t findings);
+
+/* Reserved before; found only after the next children_sort. */
+void children_append(struct children *, const struct row *);
+void children_sort(struct children *);
+void children_remove(struct children *, struct row *);
+
+/* Reserved before; no bits: nothing. */
+void children_found(struct children *, uint64_t ino, uint32_t bits,
+                    bool is_dir);
+
+void children_free(struct children *); /* no row has a child any more */

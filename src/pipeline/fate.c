@@ -1,0 +1,153 @@
+#include "pipeline/fate.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipeline/arm.h"
+#include "pipeline/engine.h"
+#include "port/holders.h"
+
+/*
+ * Hosts post a truncation as an attribute change, and so is a time of change
+ * that was set.  It is one of content if the size is another, or if the
+ * content's time moved as a write moves it: to the time of the change; but not
+ * together with the access time, as touch(1) does.
+ */
+static bool is_modification(const struct look *old, const struct look *look)
+{
+    if (look->mode != old->mode || look->uid != old->uid ||
+        look->gid != old->gid || look->links != old->links)
+        return false;
+    if (look->size != old->size)
+        return true;
+    return look->modified != old->modified &&
+           look->modified != look->accessed;
+}
+
+/* A directory's time moves with its entries: only one that was set counts. */
+static bool is_time_set(const struct look *old, const struct look *look)
+{
+    return look->mode == old->mode && look->uid == old->uid &&
+           look->gid == old->gid && look->modified != old->modified &&
+           look->modified != look->changed &&
+           look->modified != look->accessed;
+}
+
+static bool reads_as_modify(const struct vnode *vnode, uint32_t hints,
+                            bool entries_changed, const struct look *look)
+{
+    if ((hints & HINT_ATTRIB) == 0 ||
+        (hints & (HINT_MODIFY | HINT_LINKS)) != 0)
+        return false;
+    return vnode->is_dir
+               ? !entries_changed && is_time_set(&vnode->seen, look)
+               : is_modification(&vnode->seen, look);
+}
+
+/*
+ * Its last name is gone.  Somebody may have it open: then it ends with the last
+ * close, if that can be known.  The descriptor that asks is opened where its
+ * opening is noted by nobody: before the knote (control.c), or here, if nobody
+ * has asked for opens.
+ */
+static bool is_held(struct vnotify *engine, struct vnode *vnode)
+{
+    uint32_t closes = VN_IN_CLOSE_WRITE | VN_IN_CLOSE_NOWRITE;
+    uint32_t wanted;
+
+    if (!S_ISREG(vnode->seen.mode) || !engine_sees_closes(engine))
+        return false;
+    /* relaxed: published by armed (V1) */
+    wanted = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    if (vnode->ask_fd < 0 &&
+        (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS)) == 0)
+        vnode->ask_fd = holders_open(vnode->host_fd);
+    if (vnode->ask_fd < 0)
+        return false;
+    /* First the notes, then the question: the last close is not missed. */
+    return vnode_try_join(engine, vnode, wanted | closes) == 0 &&
+           holders_any(vnode->ask_fd) == HOLDERS_SOME;
+}
+
+/* CLOSE_WRITE where no note tells it: when it was quiet for long enough. */
+static uint32_t close_after_quiet(struct vnotify *engine, struct vnode *vnode,
+                                  uint32_t hints, uint32_t events)
+{
+    uint64_t now = now_ns();
+    /* relaxed: a new mask takes effect soon */
+    uint32_t wanted =
+        atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+
+    if ((hints & HINT_CLOSE_WRITE) != 0)
+        vnode->quiet_ns = 0;
+    if ((events & VN_IN_MODIFY) != 0 && !vnode->is_dir &&
+        !engine_sees_closes(engine) && (wanted & VN_IN_CLOSE_WRITE) != 0)
+        vnode->quiet_ns = now + engine->close_write_after_ns;
+    if (vnode->quiet_ns == 0)
+        return 0;
+    if ((hints & HINT_ALARM) == 0 || vnode->quiet_ns > now) {
+        alarm_set(engine, vnode, vnode->quiet_ns);
+        return 0;
+    }
+    vnode->quiet_ns = 0;
+    return VN_IN_CLOSE_WRITE;
+}
+
+/* The most names that it had, for keep_ask_gone. */
+static void count_links(struct vnode *vnode)
+{
+    /* relaxed: holders alone write it, and it is a hint to others */
+    uint32_t most = atomic_load_explicit(&vnode->most_links,
+                                         memory_order_relaxed);
+
+    if (vnode->seen.links > most)
+        /* relaxed: as above */
+        atomic_store_explicit(&vnode->most_links, vnode->seen.links,
+                              memory_order_relaxed);
+}
+
+static bool has_ended(struct vnotify *engine, struct vnode *vnode,
+                      uint32_t hints)
+{
+    if (vnode->unlinked)
+        return (hints & (HINT_CLOSE | HINT_CLOSE_WRITE)) != 0 &&
+               !is_held(engine, vnode);
+    if ((hints & HINT_LINKS) == 0 || vnode->seen.links != 0)
+        return false;
+    vnode->unlinked = true;
+    return !is_held(engine, vnode);
+}
+
+struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
+                    uint32_t hints, bool entries_changed)
+{
+    uint32_t events = note_self_events(hints, vnode->is_dir);
+    struct fate fate = { .self = events };
+    struct look look;
+
+    if ((hints & HINT_REVOKE) != 0) {
+        fate.self |= VN_IN_UNMOUNT | SELF_IGNORED;
+        return fate;
+    }
+    if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) != 0 &&
+        look_at(vnode->host_fd, "", &look) == 0) {
+        if (reads_as_modify(vnode, hints, entries_changed, &look))
+            events = (events & ~(uint32_t)VN_IN_ATTRIB) | VN_IN_MODIFY;
+        vnode->seen = look;
+        count_links(vnode);
+    }
+    events |= close_after_quiet(engine, vnode, hints, events);
+    fate.self = events;
+    /* A link more or less is told of the object, not of its other names. */
+    fate.named = events & NOTE_CONTENT;
+    if ((hints & HINT_LINKS) != 0 && (hints & HINT_ATTRIB) == 0)
+        fate.named &= ~(uint32_t)VN_IN_ATTRIB;
+    /* What is read and written through a FIFO or a device is not its parent's
+       business. */
+    if (!S_ISREG(vnode->seen.mode))
+        fate.named &= ~(uint32_t)(vnode->is_dir ? 0
+                                                : VN_IN_MODIFY | VN_IN_ACCESS);
+    if (has_ended(engine, vnode, hints))
+        fate.self |= SELF_GONE;
+    return fate;
+}

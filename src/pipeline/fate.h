@@ -1,0 +1,17 @@
+/*
+ * fate.h - what happened to an object itself, from hints and a look at it
+ *
+ * Threads: the holder of the vnode's claim.
+ */
+#pragma once
+
+#include "pipeline/vnode.h"
+
+struct fate {
+    uint32_t self;  /* events (IN_*) and SELF_* for its own watches */
+    uint32_t named; /* NOTE_CONTENT, for the directories that have it */
+};
+
+/* `entries_changed`: of a directory, with this listing. */
+struct fate fate_of(struct vnotify *, struct vnode *, uint32_t hints,
+                    bool entries_changed);

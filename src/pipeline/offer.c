@@ -1,0 +1,142 @@
+#include "pipeline/offer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pipeline/backlog.h"
+#include "pipeline/child.h"
+#include "pipeline/engine.h"
+
+/* Something was put into the watch: says so. */
+static void post(struct serving *s, struct watch *watch)
+{
+    struct vnotify *engine = s->worker->engine;
+    struct vnotify_instance *instance = watch->instance;
+    uint64_t none = 0;
+
+    /* W3: the oldest counts, until dispatch has taken it */
+    (void)atomic_compare_exchange_strong_explicit(&watch->noted, &none,
+                                                  s->noted_ns,
+                                                  memory_order_acq_rel,
+                                                  memory_order_relaxed);
+    backlog_enlist(watch);
+    barrier_add(&engine->barrier, s->phases);
+    if (claim_post(&instance->claim, &engine->barrier, INSTANCE_OPEN,
+                   INSTANCE_DIRTY, s->phases) == CLAIM_TAKEN) {
+        instance->link.next = s->taken;
+        s->taken = &instance->link;
+    }
+}
+
+static void begin_walk(struct worker *worker, ck_epoch_section_t *section)
+{
+    ck_epoch_begin(&worker->epoch, section);
+    SYNC_ACQUIRE(&worker->engine->epoch);
+}
+
+static void end_walk(struct worker *worker, ck_epoch_section_t *section)
+{
+    SYNC_RELEASE(&worker->engine->epoch);
+    ck_epoch_end(&worker->epoch, section);
+}
+
+static void offer_to(struct serving *s, struct watch *watch,
+                     struct offer *offer, uint32_t self)
+{
+    if (offer != NULL) {
+        /* relaxed: our own reference keeps it alive (W1) */
+        atomic_fetch_add_explicit(&offer->refs, 1, memory_order_relaxed);
+        offer_release(s->worker->engine,
+                      atomic_exchange_explicit(&watch->offer, offer,
+                                               memory_order_acq_rel)); /* W3 */
+    }
+    if (self != 0)
+        atomic_fetch_or_explicit(&watch->self, self,
+                                 memory_order_acq_rel); /* W3 */
+    post(s, watch);
+}
+
+void offer_to_watches(struct serving *s, struct vnode *vnode,
+                      struct offer *offer, uint32_t self)
+{
+    ck_epoch_section_t section;
+    struct chain_link *at;
+
+    begin_walk(s->worker, &section);
+    for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at))
+        offer_to(s, CHAIN_OBJECT(struct watch, chain, at), offer, self);
+    end_walk(s->worker, &section);
+}
+
+/* Inside an epoch section: to each watch of the directory that wants it. */
+static int offer_content(struct serving *s, const struct vnode *dir,
+                         const struct finding *finding)
+{
+    struct chain_link *at;
+
+    for (at = chain_first(&dir->watches); at != NULL; at = chain_next(at)) {
+        struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
+        /* relaxed: a new mask takes effect soon */
+        uint32_t bits = finding->bits &
+                        atomic_load_explicit(&watch->mask,
+                                             memory_order_relaxed);
+        struct content_item *item;
+
+        if (bits == 0)
+            continue;
+        item = content_item_create(finding->ino, bits, finding->is_dir,
+                                   s->noted_ns);
+        if (item == NULL)
+            return -ENOMEM;
+        handoff_give(&watch->contents, &item->link); /* W5 */
+        post(s, watch);
+    }
+    return 0;
+}
+
+int offer_to_parents(struct serving *s, struct vnode *vnode, uint32_t bits)
+{
+    ck_epoch_section_t section;
+    struct chain_link *at;
+    int err = 0;
+
+    begin_walk(s->worker, &section);
+    for (at = chain_first(&vnode->parents); at != NULL && err == 0;
+         at = chain_next(at)) {
+        const struct child *child = CHAIN_OBJECT(struct child, chain, at);
+        struct finding finding = { child->ino, bits, vnode->is_dir };
+
+        err = offer_content(s, child->dir, &finding);
+    }
+    end_walk(s->worker, &section);
+    return err;
+}
+
+int offer_findings(struct serving *s, struct vnode *dir)
+{
+    struct children *children = dir->children;
+    ck_epoch_section_t section;
+    int err = 0;
+
+    if (children == NULL || children->finding_count == 0)
+        return 0;
+    begin_walk(s->worker, &section);
+    for (uint32_t i = 0; i < children->finding_count && err == 0; i++)
+        err = offer_content(s, dir, &children->findings[i]);
+    end_walk(s->worker, &section);
+    if (err == 0)
+        children->finding_count = 0;
+    return err;
+}
+
+void offer_dispatch(struct serving *s)
+{
+    while (s->taken != NULL) {
+        struct vnotify_instance *instance =
+            HANDOFF_OBJECT(struct vnotify_instance, link, s->taken);
+
+        s->taken = s->taken->next;
+        dispatch_run(s->worker->engine, s->worker->tally, instance,
+                     s->phases);
+    }
+}

@@ -1,0 +1,36 @@
+/*
+ * offer.h - handing what a worker found to watches, and on to dispatch
+ *
+ * Threads: the holder of the vnode's claim, a worker.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct handoff_link;
+struct offer;
+struct vnode;
+struct worker;
+
+/* One vnode being served. */
+struct serving {
+    struct worker *worker;
+    struct handoff_link *taken; /* instances whose claim this worker got and
+                                   has yet to dispatch */
+    uint64_t noted_ns;
+    unsigned phases; /* of the item that this worker holds */
+};
+
+/* `offer` (or NULL) and self events, to every watch of the vnode. */
+void offer_to_watches(struct serving *, struct vnode *, struct offer *offer,
+                      uint32_t self);
+
+/* Named events, to the watches of each directory that has the vnode as a
+   child.  0, or -ENOMEM: some may have them and others not. */
+int offer_to_parents(struct serving *, struct vnode *, uint32_t bits);
+
+/* The directory's findings, to its watches; none are left then.  -ENOMEM. */
+int offer_findings(struct serving *, struct vnode *dir);
+
+/* Runs the dispatch of what was taken. */
+void offer_dispatch(struct serving *);

@@ -1,0 +1,249 @@
+/*
+ * sweep.c - what a pass compares, and when the next one comes
+ *
+ * A change is told when it cannot hide another any more: file systems stamp
+ * with a clock that may stand still for a tick, so what changed within the last
+ * tick is left for a later slice (the row keeps its old footprint) unless that
+ * goes on and on; and then the row forgets the time that it has seen, so that
+ * the change is told once more rather than lost.
+ */
+#include "pipeline/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pipeline/engine.h"
+#include "pipeline/hash.h"
+
+enum {
+    SLICE = 1024,                     /* entries: about a millisecond */
+    SLICE_PAUSE_NS = 1000 * 1000,     /* for the directory's own notes */
+    PASS_NS_MIN = 50 * 1000 * 1000,   /* between passes that find something */
+    PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
+    CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
+    YOUNG_NS_MAX = 100 * 1000 * 1000,
+};
+
+static uint32_t fold(uint64_t value)
+{
+    return (uint32_t)(hash_u64(value) >> 32);
+}
+
+struct footprint footprint_of(const struct look *look)
+{
+    return (struct footprint){
+        .size = fold((uint64_t)look->size),
+        .modified = fold((uint64_t)look->modified),
+        .changed = fold((uint64_t)look->changed),
+        .attributes = fold(hash_u64(look->mode) ^
+                           ((uint64_t)look->uid << 32 | look->gid)),
+        .links = look->links,
+    };
+}
+
+/*
+ * MODIFY or ATTRIB?  Content has changed with the size, or with its time, if
+ * that was not set together with the access time, as touch(1) does.  A change
+ * that only a link has made is told of the link, not of this name.
+ */
+static uint32_t compare(const struct footprint *old,
+                        const struct footprint *now, const struct look *look)
+{
+    uint32_t bits = 0;
+
+    if (now->attributes != old->attributes)
+        bits |= VN_IN_ATTRIB;
+    if (now->size != old->size)
+        return bits | VN_IN_MODIFY;
+    if (now->modified != old->modified)
+        return bits | (look->modified == look->accessed ? VN_IN_ATTRIB
+                                                        : VN_IN_MODIFY);
+    if (now->changed != old->changed && now->links == old->links)
+        bits |= VN_IN_ATTRIB;
+    return bits;
+}
+
+/* One swept row. */
+static void sweep_row(struct vnotify *engine, struct vnode *dir,
+                      struct row *row, const char *name, uint64_t now)
+{
+    struct children *children = dir->children;
+    int64_t rt = (int64_t)clock_ns(CLOCK_REALTIME);
+    struct footprint footprint;
+    struct look look;
+    uint32_t bits;
+    bool young;
+
+    if (look_at(dir->host_fd, name, &look) != 0 || look.ino != row->ino)
+        return; /* another listing will tell */
+    footprint = footprint_of(&look);
+    bits = compare(&row->footprint, &footprint, &look);
+    young = look.changed > rt - BIRTH_TICK_NS && look.changed <= rt;
+    if (bits != 0 && young) {
+        if (children->young_ns == 0)
+            children->young_ns = now;
+        if (now - children->young_ns < YOUNG_NS_MAX)
+            return;
+        footprint.changed = ~footprint.changed;
+        footprint.modified = ~footprint.modified;
+    }
+    row->footprint = footprint;
+    if (bits == 0)
+        return;
+    children->sweep_changed = true;
+    if (S_ISDIR(look.mode))
+        bits &= ~(uint32_t)VN_IN_MODIFY; /* entries came or went */
+    else if ((bits & VN_IN_MODIFY) != 0 && S_ISREG(look.mode) &&
+             (children->wanted & VN_IN_CLOSE_WRITE) != 0 &&
+             !sweep_close_later(engine, children, row->ino, now))
+        bits |= VN_IN_CLOSE_WRITE; /* no memory: rather now than never */
+    children_found(children, row->ino, bits & children->wanted,
+                   S_ISDIR(look.mode));
+}
+
+/* Quick after a pass that found something; else the slower the more there is
+   to sweep in all. */
+static void end_pass(struct vnotify *engine, struct children *children,
+                     uint64_t now)
+{
+    uint64_t total, own = children->cost_ns * CPU_SHARE;
+
+    /* relaxed: of cost alone */
+    total = children->cost_ns - children->last_cost_ns +
+            atomic_fetch_add_explicit(
+                &engine->sweep_cost_ns,
+                children->cost_ns - children->last_cost_ns,
+                memory_order_relaxed);
+    total *= CPU_SHARE;
+    children->last_cost_ns = children->cost_ns;
+    children->cost_ns = 0;
+    if (total < PASS_NS_QUIET)
+        total = PASS_NS_QUIET;
+    children->pause_ns = children->sweep_changed ? PASS_NS_MIN
+                                                 : children->pause_ns * 2;
+    if (children->pause_ns < own)
+        children->pause_ns = own;
+    if (children->pause_ns < PASS_NS_MIN)
+        children->pause_ns = PASS_NS_MIN;
+    if (children->pause_ns > total && total > own)
+        children->pause_ns = total;
+    children->sweep_ns = now + children->pause_ns;
+    /* What was too young to be told is looked at again soon. */
+    if (children->young_ns != 0) {
+        children->sweep_ns = now + 2 * BIRTH_TICK_NS;
+        if (now - children->young_ns >= YOUNG_NS_MAX)
+            children->young_ns = 0;
+    }
+    children->sweep_changed = false;
+    children->sweep_at = 0;
+}
+
+static void sweep_slice(struct vnotify *engine, struct vnode *dir,
+                        uint64_t now)
+{
+    struct children *children = dir->children;
+    uint32_t index = 0, until = children->sweep_at + SLICE;
+    char name[UINT8_MAX + 1];
+    struct entry entry;
+    size_t at = 0;
+
+    if (children_reserve(children, 0, SLICE) != 0) {
+        children->sweep_ns = now + PASS_NS_MIN;
+        return;
+    }
+    for (; at < dir->current->bytes && index < until; index++) {
+        struct row *row;
+
+        at = snapshot_entry(dir->current, at, &entry);
+        if (index < children->sweep_at)
+            continue;
+        row = children_find(children, entry.ino);
+        if (row == NULL || row->child != NULL)
+            continue;
+        memcpy(name, entry.name, entry.name_len);
+        name[entry.name_len] = '\0';
+        sweep_row(engine, dir, row, name, now);
+    }
+    children->sweep_at = index;
+    children->cost_ns += now_ns() - now;
+    children->sweep_ns = now_ns() + SLICE_PAUSE_NS;
+    if (at == dir->current->bytes)
+        end_pass(engine, children, now_ns());
+}
+
+bool sweep_close_later(struct vnotify *engine, struct children *children,
+                       uint64_t ino, uint64_t now)
+{
+    struct quiet_row *quiet;
+
+    for (uint32_t i = 0; i < children->quiet_count; i++)
+        if (children->quiet[i].ino == ino) {
+            children->quiet[i].due_ns = now + engine->close_write_after_ns;
+            return true;
+        }
+    if (children->quiet_count == children->quiet_size) {
+        uint32_t size = children->quiet_size * 2 + 8;
+
+        quiet = realloc(children->quiet, size * sizeof(*quiet));
+        if (quiet == NULL)
+            return false;
+        children->quiet = quiet;
+        children->quiet_size = size;
+    }
+    children->quiet[children->quiet_count++] = (struct quiet_row){
+        .ino = ino,
+        .due_ns = now + engine->close_write_after_ns,
+    };
+    return true;
+}
+
+static void say_closed(struct children *children, uint64_t now)
+{
+    uint32_t kept = 0;
+
+    if (children->quiet_count == 0 ||
+        children_reserve(children, 0, children->quiet_count) != 0)
+        return;
+    for (uint32_t i = 0; i < children->quiet_count; i++) {
+        struct quiet_row quiet = children->quiet[i];
+
+        if (quiet.due_ns <= now)
+            children_found(children, quiet.ino, VN_IN_CLOSE_WRITE, false);
+        else
+            children->quiet[kept++] = quiet;
+    }
+    children->quiet_count = kept;
+}
+
+void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
+{
+    struct children *children = dir->children;
+
+    say_closed(children, now);
+    if (children->swept == 0) {
+        children->sweep_ns = 0;
+        return;
+    }
+    if (children->sweep_ns == 0)
+        children->sweep_ns = now + PASS_NS_MIN;
+    else if (children->sweep_ns <= now)
+        sweep_slice(engine, dir, now);
+}
+
+uint64_t sweep_due_ns(const struct children *children)
+{
+    uint64_t due = children->sweep_ns;
+
+    for (uint32_t i = 0; i < children->quiet_count; i++)
+        if (due == 0 || children->quiet[i].due_ns < due)
+            due = children->quiet[i].due_ns;
+    return due;
+}
+
+void sweep_end(struct vnotify *engine, struct children *children)
+{
+    /* relaxed: of cost alone */
+    atomic_fetch_sub_explicit(&engine->sweep_cost_ns, children->last_cost_ns,
+                              memory_order_relaxed);
+}
