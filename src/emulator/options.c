@@ -21,14 +21,10 @@ enum option_key {
     KEY_TRACE,
     KEY_FAULT,
     KEY_QUEUE_EVENTS,
+    KEY_QUEUE_LIMIT,
+    KEY_FD_BUDGET,
+    KEY_CLOSE_WRITE_AFTER,
     KEY_VERSION,
-};
-
-enum {
-    WORKERS_MIN = 2,
-    WORKERS_MAX = 64,
-    QUEUE_MIN = 64,
-    QUEUE_MAX = 65536,
 };
 
 static const char usage_text[] =
@@ -46,6 +42,13 @@ static const char usage_text[] =
     "                      (default), or macos: without open, close and read\n"
     "  --queue-events N    slots of each instance's queue, a power of two,\n"
     "                      64..65536 (default 4096); what does not fit waits\n"
+    "  --fd-budget N       descriptors to spend on what is in watched\n"
+    "                      directories (default: half of the limit); changes\n"
+    "                      in the rest are found by comparing, a little later\n"
+    "  --close-write-after MS\n"
+    "                      where the host does not tell who closes a file, a\n"
+    "                      changed one counts as closed when it was left alone\n"
+    "                      for so long, 1..60000 (default 50)\n"
     "  --stats             a table of every stage on stderr at the end\n"
     "  --trace FILE        a line for each note, listing, delta and event\n"
     "  --fault SPEC        for tests: open=PATH,read=PATH,alloc=PATH:\n"
@@ -55,6 +58,9 @@ static const char usage_text[] =
     "run only:\n"
     "  --strict            what the program did itself is in its queue when\n"
     "                      its call returns, as on Linux; slower\n"
+    "  --queue-limit N     at most N unread events, then IN_Q_OVERFLOW, as\n"
+    "                      max_queued_events does on Linux, 1..65536 (default:\n"
+    "                      no limit, and nothing is ever lost)\n"
     "watch only:\n"
     "  -r                  directories below, and new ones, as well\n"
     "\n"
@@ -68,6 +74,9 @@ static const struct option long_options[] = {
     { "workers", required_argument, NULL, KEY_WORKERS },
     { "notes", required_argument, NULL, KEY_NOTES },
     { "queue-events", required_argument, NULL, KEY_QUEUE_EVENTS },
+    { "queue-limit", required_argument, NULL, KEY_QUEUE_LIMIT },
+    { "fd-budget", required_argument, NULL, KEY_FD_BUDGET },
+    { "close-write-after", required_argument, NULL, KEY_CLOSE_WRITE_AFTER },
     { "stats", no_argument, NULL, KEY_STATS },
     { "trace", required_argument, NULL, KEY_TRACE },
     { "fault", required_argument, NULL, KEY_FAULT },
@@ -82,8 +91,8 @@ static enum options_command bad(const char *what, const char *value)
     return OPTIONS_ERROR;
 }
 
-static bool parse_number(const char *text, unsigned long min,
-                         unsigned long max, unsigned *to)
+static bool parse_number(const char *text, unsigned min, unsigned max,
+                         unsigned *to)
 {
     char *end;
     unsigned long value;
@@ -95,6 +104,11 @@ static bool parse_number(const char *text, unsigned long min,
         return false;
     *to = (unsigned)value;
     return true;
+}
+
+static bool is_power_of_two(unsigned value)
+{
+    return (value & (value - 1)) == 0;
 }
 
 static bool parse_notes(const char *text, enum vnotify_notes *to)
@@ -112,20 +126,34 @@ static bool parse_notes(const char *text, enum vnotify_notes *to)
 static const char *set_value(struct options *options, int key)
 {
     struct vnotify_config *config = &options->config;
+    unsigned value;
 
     switch (key) {
     case KEY_WORKERS:
-        return parse_number(optarg, WORKERS_MIN, WORKERS_MAX,
-                            &config->workers)
+        return parse_number(optarg, 2, 64, &config->workers)
                    ? NULL
                    : "--workers takes a number from 2 to 64, not";
     case KEY_QUEUE_EVENTS:
-        return parse_number(optarg, QUEUE_MIN, QUEUE_MAX,
-                            &config->queue_events) &&
-                       !(config->queue_events & (config->queue_events - 1))
+        return parse_number(optarg, 64, 65536, &config->queue_events) &&
+                       is_power_of_two(config->queue_events)
                    ? NULL
                    : "--queue-events takes a power of two from 64 to 65536, "
                      "not";
+    case KEY_QUEUE_LIMIT:
+        return parse_number(optarg, 1, 65536, &config->queue_limit)
+                   ? NULL
+                   : "--queue-limit takes a number from 1 to 65536, not";
+    case KEY_FD_BUDGET:
+        if (!parse_number(optarg, 0, INT_MAX, &value))
+            return "--fd-budget takes a number of descriptors, 0 for none, "
+                   "not";
+        config->fd_budget = value == 0 ? -1 : (int)value;
+        return NULL;
+    case KEY_CLOSE_WRITE_AFTER:
+        return parse_number(optarg, 1, 60000, &config->close_write_after_ms)
+                   ? NULL
+                   : "--close-write-after takes milliseconds from 1 to "
+                     "60000, not";
     default:
         return parse_notes(optarg, &config->notes)
                    ? NULL
@@ -177,6 +205,8 @@ static enum options_command set_option(struct options *options,
     case '?':
         return bad("there is no such option", optarg);
     default:
+        if (key == KEY_QUEUE_LIMIT && command != OPTIONS_RUN)
+            return bad("--queue-limit is an option of run", NULL);
         wrong = set_value(options, key);
         return wrong ? bad(wrong, optarg) : command;
     }

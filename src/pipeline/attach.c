@@ -10,10 +10,6 @@
 #include "port/child-open.h"
 #include "port/listing.h"
 
-/* Notes that our own opening of a file would post. */
-#define OWN_USE                                                                \
-    ((uint32_t)(VN_IN_OPEN | VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS))
-
 /*
  * Is a descriptor to be spent?  Not past the budget, and not on a directory
  * that would take a large part of it: sweeping that costs others nothing.
@@ -45,19 +41,72 @@ static int look_only(struct attaching *a, const char *name)
     return is_listed_one(a) ? 0 : -ENOENT;
 }
 
-/* The new vnode's descriptor: a directory may come to be watched itself, and
-   then is listed by it. */
-static int own_descriptor(const struct attaching *a, int fd)
+/* Would opening the file be told to somebody? */
+static bool opens_are_told(const struct attaching *a)
 {
-    int list_fd;
+    return (a->wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS)) !=
+           0;
+}
 
-    if (!S_ISDIR(a->look.mode))
-        return fd;
-    list_fd = listing_open(fd);
-    if (list_fd < 0)
-        list_fd = -errno;
-    close(fd);
-    return list_fd;
+/*
+ * A descriptor that can tell who has the file open, or -1.  It is needed for a
+ * newborn file, and for one whose opens are told: to open that later would be
+ * told.
+ */
+static int open_to_ask(const struct attaching *a, int fd)
+{
+    bool closes = (a->wanted & VN_IN_CLOSE_WRITE) != 0;
+
+    if (!S_ISREG(a->look.mode) || !engine_sees_closes(a->engine) ||
+        !(opens_are_told(a) || (a->newborn && closes)))
+        return -1;
+    return holders_open(fd);
+}
+
+/*
+ * The new vnode's descriptor, instead of fd: a directory may come to be watched
+ * itself, and then is listed by it; a file's may tell who has it open.
+ */
+static int own_descriptor(struct attaching *a, int fd, int ask_fd)
+{
+    int own = fd;
+
+    if (S_ISDIR(a->look.mode)) {
+        own = listing_open(fd);
+        if (own < 0)
+            own = -errno;
+    } else if (ask_fd >= 0 && opens_are_told(a)) {
+        own = a->vnode->ask_fd = ask_fd;
+    }
+    if (own != fd)
+        close(fd);
+    return own;
+}
+
+/*
+ * Who was writing before the knote was there and who is now that it is: if
+ * nobody was, the close is not noted; if somebody is, it will be.  Between the
+ * two nobody knows.
+ */
+static int arm(struct attaching *a, int fd)
+{
+    int ask_fd = open_to_ask(a, fd), err;
+    bool ask = ask_fd >= 0 && a->newborn;
+
+    a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
+    err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
+                    a->wanted);
+    if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
+        a->writers = HOLDERS_UNKNOWN;
+    if (ask_fd >= 0 && a->vnode->ask_fd != ask_fd)
+        close(ask_fd);
+    if (a->vnode->host_fd >= 0) {
+        a->vnode->counted = true;
+        /* relaxed: a bound, kept about right */
+        atomic_fetch_add_explicit(&a->engine->child_fds, 1,
+                                  memory_order_relaxed);
+    }
+    return err;
 }
 
 /* Takes over fd. */
@@ -71,18 +120,11 @@ static int join_vnode(struct attaching *a, int fd)
         close(fd);
         return -ENOMEM;
     }
-    if (!a->made) {
+    if (a->made) {
+        err = arm(a, fd);
+    } else {
         close(fd);
         err = vnode_try_join(engine, a->vnode, a->wanted);
-    } else {
-        err = vnode_arm(engine, a->vnode, own_descriptor(a, fd),
-                        a->wanted & ~OWN_USE);
-        if (a->vnode->host_fd >= 0) {
-            a->vnode->counted = true;
-            /* relaxed: a bound, kept about right */
-            atomic_fetch_add_explicit(&engine->child_fds, 1,
-                                      memory_order_relaxed);
-        }
     }
     if (err == 0)
         return 0;
@@ -93,20 +135,30 @@ static int join_vnode(struct attaching *a, int fd)
     return err;
 }
 
+static void judge_age(struct attaching *a)
+{
+    a->newborn = S_ISREG(a->look.mode) && a->look.links == 1 &&
+                 a->look.born >= a->born_after;
+}
+
 int attach_begin(struct attaching *a, const char *name, uint8_t type)
 {
     int fd, err;
 
     a->vnode = NULL;
-    if (!pays(a->engine, a->dir))
-        return look_only(a, name);
-    fd = child_open(a->dir->host_fd, name, type);
-    if (fd < 0)
-        return look_only(a, name);
+    a->writers = HOLDERS_UNKNOWN;
+    fd = pays(a->engine, a->dir) ? child_open(a->dir->host_fd, name, type)
+                                 : -EMFILE;
+    if (fd < 0) {
+        err = look_only(a, name);
+        judge_age(a);
+        return err;
+    }
     if (look_at(fd, "", &a->look) != 0 || !is_listed_one(a)) {
         close(fd);
         return -ENOENT;
     }
+    judge_age(a);
     err = join_vnode(a, fd);
     if (err == -EAGAIN)
         return err;
@@ -118,33 +170,12 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     return 0;
 }
 
-/* On a host whose notes tell closes, and where the question posts none of the
-   notes that it is about: the knote does not ask for opens yet. */
-enum holders attach_writers(struct attaching *a)
-{
-    enum holders writers;
-    int fd;
-
-    if (a->vnode == NULL || !a->made || !S_ISREG(a->look.mode) ||
-        (a->wanted & VN_IN_CLOSE_WRITE) == 0 ||
-        !engine_sees_closes(a->engine))
-        return HOLDERS_UNKNOWN;
-    fd = holders_open(a->vnode->host_fd);
-    if (fd < 0)
-        return HOLDERS_UNKNOWN;
-    writers = holders_writing(fd);
-    close(fd);
-    return writers;
-}
-
 struct child *attach_finish(struct attaching *a, uint64_t close_ns)
 {
     struct vnotify *engine = a->engine;
     struct child *child = calloc(1, sizeof(*child));
 
     if (a->made) {
-        /* It was asked already for all but our own use: it does not wait. */
-        (void)vnode_try_join(engine, a->vnode, a->wanted);
         if (child != NULL && close_ns != 0) {
             a->vnode->quiet_ns = close_ns;
             alarm_set(engine, a->vnode, close_ns);

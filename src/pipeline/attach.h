@@ -18,9 +18,14 @@ struct attaching {
     struct vnode *dir;
     uint64_t ino;
     uint32_t wanted;
-    struct vnode *vnode; /* NULL: no descriptor for it, to be swept */
-    bool made;           /* the vnode is new, and its claim is held */
-    struct look look;    /* taken after the knote was there */
+    int64_t born_after;   /* wall clock: a file with one name that was born
+                             since is newborn; INT64_MAX: none is */
+    struct vnode *vnode;  /* NULL: no descriptor for it, to be swept */
+    bool made;            /* the vnode is new, and its claim is held */
+    bool newborn;
+    enum holders writers; /* of a newborn file: NONE, it was closed before the
+                             knote was there; SOME, its close will be noted */
+    struct look look;     /* taken after the knote was there */
 };
 
 /*
@@ -29,9 +34,6 @@ struct attaching {
  * -EAGAIN if somebody else is about to open it.
  */
 int attach_begin(struct attaching *, const char *name, uint8_t type);
-
-/* Who writes to the regular file, as far as can be known. */
-enum holders attach_writers(struct attaching *);
 
 /* `close_ns` > 0: if no note says so before, CLOSE_WRITE is told then.  NULL:
    no memory, to be swept. */

@@ -7,6 +7,11 @@
 #include "pipeline/engine.h"
 #include "port/holders.h"
 
+static bool same_attributes(const struct look *a, const struct look *b)
+{
+    return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
+}
+
 /*
  * Hosts post a truncation as an attribute change, and so is a time of change
  * that was set.  It is one of content if the size is another, or if the
@@ -15,8 +20,7 @@
  */
 static bool is_modification(const struct look *old, const struct look *look)
 {
-    if (look->mode != old->mode || look->uid != old->uid ||
-        look->gid != old->gid || look->links != old->links)
+    if (!same_attributes(old, look) || look->links != old->links)
         return false;
     if (look->size != old->size)
         return true;
@@ -27,8 +31,7 @@ static bool is_modification(const struct look *old, const struct look *look)
 /* A directory's time moves with its entries: only one that was set counts. */
 static bool is_time_set(const struct look *old, const struct look *look)
 {
-    return look->mode == old->mode && look->uid == old->uid &&
-           look->gid == old->gid && look->modified != old->modified &&
+    return same_attributes(old, look) && look->modified != old->modified &&
            look->modified != look->changed &&
            look->modified != look->accessed;
 }
@@ -36,11 +39,13 @@ static bool is_time_set(const struct look *old, const struct look *look)
 static bool reads_as_modify(const struct vnode *vnode, uint32_t hints,
                             bool entries_changed, const struct look *look)
 {
-    if ((hints & HINT_ATTRIB) == 0 ||
-        (hints & (HINT_MODIFY | HINT_LINKS)) != 0)
+    if ((hints & HINT_ATTRIB) == 0 || (hints & HINT_LINKS) != 0)
         return false;
-    return vnode->is_dir
-               ? !entries_changed && is_time_set(&vnode->seen, look)
+    if (vnode->is_dir)
+        return !entries_changed && is_time_set(&vnode->seen, look);
+    /* Beside a write, it was most likely the truncation before that. */
+    return (hints & HINT_MODIFY) != 0
+               ? same_attributes(&vnode->seen, look)
                : is_modification(&vnode->seen, look);
 }
 

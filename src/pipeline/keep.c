@@ -63,11 +63,13 @@ static uint32_t written_since(const struct change *come,
                : 0;
 }
 
-static bool is_newborn(const struct keeper *k, const struct look *look)
+/* A file with one name that was born since is new; what was renamed into the
+   directory is not. */
+static int64_t born_after(const struct keeper *k)
 {
-    return S_ISREG(look->mode) && look->links == 1 &&
-           (k->offer == NULL || !k->offer->crossed) &&
-           look->born >= k->children->listed_rt_ns - BIRTH_TICK_NS;
+    return k->first || (k->offer != NULL && k->offer->crossed)
+               ? INT64_MAX
+               : k->children->listed_rt_ns - BIRTH_TICK_NS;
 }
 
 /*
@@ -92,13 +94,10 @@ static uint32_t life_so_far(const struct look *look)
 static uint32_t closing(struct keeper *k, struct attaching *a,
                         uint64_t *close_ns)
 {
-    enum holders writers;
-
     if ((k->children->wanted & VN_IN_CLOSE_WRITE) == 0)
         return 0;
-    writers = attach_writers(a);
-    if (writers != HOLDERS_UNKNOWN)
-        return writers == HOLDERS_NONE ? VN_IN_CLOSE_WRITE : 0;
+    if (a->writers != HOLDERS_UNKNOWN)
+        return a->writers == HOLDERS_NONE ? VN_IN_CLOSE_WRITE : 0;
     if (a->made)
         *close_ns = k->now + k->engine->close_write_after_ns;
     else if (!sweep_close_later(k->engine, k->children, a->ino, k->now))
@@ -116,6 +115,7 @@ static void take_in(struct keeper *k, uint64_t ino, const char *name,
         .dir = k->dir,
         .ino = ino,
         .wanted = children->wanted,
+        .born_after = born_after(k),
     };
     struct row row = { .ino = ino };
     uint64_t close_ns = 0;
@@ -130,7 +130,7 @@ static void take_in(struct keeper *k, uint64_t ino, const char *name,
             retry_soon(k);
         return; /* gone again, or replaced: another listing is coming */
     }
-    if (!k->first && is_newborn(k, &a.look))
+    if (a.newborn)
         bits = life_so_far(&a.look) | closing(k, &a, &close_ns);
     else if (!k->first)
         bits = written_since(come, &a.look);
@@ -152,7 +152,7 @@ static void stay(struct keeper *k, struct row *row, const char *name,
     row->leaving = false;
     if (row->child != NULL || look_at(k->dir->host_fd, name, &look) != 0)
         return; /* a child's inode cannot be another's: we hold it */
-    if (is_newborn(k, &look)) {
+    if (S_ISREG(look.mode) && look.links == 1 && look.born >= born_after(k)) {
         uint64_t ino = row->ino;
         uint8_t type = come == NULL ? DT_REG : come->type;
 

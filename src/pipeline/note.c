@@ -53,6 +53,8 @@ uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted)
             notes &= ~(uint32_t)on_request[i].fflags;
     if (is_dir)
         notes &= ~(uint32_t)(NOTE_READ | NOTE_CLOSE_WRITE);
+    if (is_dir && (wanted & (VN_IN_ATTRIB | VN_IN_MODIFY)) == 0)
+        notes &= ~(uint32_t)NOTE_ATTRIB;
     /* Of a child directory only what its parent's watch tells of it. */
     if (is_dir && (wanted & NOTE_WANT_SELF) == 0)
         notes &= ~(uint32_t)(NOTE_WRITE | NOTE_EXTEND | NOTE_LINK);

@@ -35,11 +35,23 @@ static inline bool named_is_early(const struct plan_source *source,
     return !content->has_come && content->noted_ns < source->listed_ns;
 }
 
-/* Could a rename from or to elsewhere be what this is half of?  What is
-   untouched since its birth was not renamed. */
-static inline bool part_could_have_crossed(const struct part *part)
+/* Could a rename from or to elsewhere be what this is half of?  Not what lost
+   its name to what has come. */
+static inline bool part_could_have_crossed(const struct plan *plan,
+                                           const struct part *part)
 {
-    return part->pair == NO_PART && (part->gone || !part->change->untouched);
+    if (part->pair != NO_PART)
+        return false;
+    return !part->gone || part->twin == NO_PART || part->change->lives ||
+           plan->parts[part->twin].pair != NO_PART;
+}
+
+/* Likely: what is untouched since its birth was hardly renamed. */
+static inline bool part_has_likely_crossed(const struct plan *plan,
+                                           const struct part *part)
+{
+    return part_could_have_crossed(plan, part) &&
+           (part->gone || !part->change->untouched);
 }
 
 /* The source that watches this inode itself, or -1. */

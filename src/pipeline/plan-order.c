@@ -219,8 +219,8 @@ static void tell_move(struct round *round, struct part *gone)
 }
 
 /*
- * Is this the only part left without a pair, in a directory that the host says
- * a rename went into or out of?  Then it is taken for that rename's.  (It may
+ * Is this the only part left without a pair (or with any sign of it), in a
+ * directory that the host says a rename went into or out of?  Then it is taken for that rename's.  (It may
  * be another's that was undone before we looked.  So not for who is told of
  * moves by no other event: a wrong guess would be a loss then.)
  */
@@ -228,8 +228,21 @@ static bool crossed_alone(const struct round *round, const struct part *part)
 {
     const struct plan_source *from = &round->sources[part->source];
 
-    return from->crossed && from->wants_moves && from->unpaired == 1 &&
-           part_could_have_crossed(part);
+    if (!from->crossed || !from->wants_moves)
+        return false;
+    return from->unpaired == 1 ? part_could_have_crossed(round->plan, part)
+                               : from->likely == 1 &&
+                                     part_has_likely_crossed(round->plan,
+                                                             part);
+}
+
+/* Did this come by a rename whose other half is nowhere in this round? */
+static bool moved_in(const struct round *round, const struct part *come)
+{
+    return come->pair == NO_PART &&
+           (delta_moved_in(round->sources[come->source].delta,
+                           come->change) ||
+            crossed_alone(round, come));
 }
 
 static void tell_delete(struct round *round, struct part *gone)
@@ -311,10 +324,30 @@ static void tell_gone(struct round *round, struct part *gone)
     if (gone->pair != NO_PART) {
         tell_chain(round, gone);
         tell_ends_of_renamed_over(round);
-    } else if (gone->twin == NO_PART ||
-             round->plan->parts[gone->twin].pair == NO_PART)
+        return;
+    }
+    /* What is renamed over is told with that rename. */
+    if (gone->twin == NO_PART || gone->change->lives ||
+        (round->plan->parts[gone->twin].pair == NO_PART &&
+         !moved_in(round, &round->plan->parts[gone->twin])))
         tell_delete(round, gone);
-    /* else it is renamed over: told with that rename */
+}
+
+/* A name that has come, with no pair (any more): its old bearer, if it has not
+   left by itself, was renamed over, or has been told to be gone. */
+static void tell_come(struct round *round, struct part *come)
+{
+    struct part *over;
+
+    come->done = true;
+    if (!moved_in(round, come)) {
+        put_part(round, come, VN_IN_CREATE, 0);
+        return;
+    }
+    put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
+    over = renamed_over(round, come);
+    if (over != NULL)
+        tell_end_of(round, over);
 }
 
 static void tell_source(struct round *round, uint32_t source)
@@ -345,14 +378,8 @@ static void tell_source(struct round *round, uint32_t source)
         else if (come->twin != NO_PART)
             tell_gone(round, &round->plan->parts[come->twin]);
         /* Telling may have broken the pair: then it is a create now. */
-        if (!come->done && come->pair == NO_PART) {
-            come->done = true;
-            if (delta_moved_in(from->delta, come->change) ||
-                crossed_alone(round, come))
-                put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
-            else
-                put_part(round, come, VN_IN_CREATE, 0);
-        }
+        if (!come->done && come->pair == NO_PART)
+            tell_come(round, come);
     }
     put_named(round, source, false);
     put_self(round, source, UINT32_MAX);

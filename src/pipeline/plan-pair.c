@@ -181,7 +181,8 @@ static bool part_lacks(const struct plan *plan,
     if (part->pair != NO_PART)
         return false;
     if (!part->gone)
-        return source->wants_moves && !part->change->untouched;
+        return source->wants_moves &&
+               (!part->change->untouched || source->crossed);
     if (!source->wants_moves && part->change->type != DT_DIR)
         return false;
     /* Renamed over: nothing is told of it here, but a directory that was
@@ -250,13 +251,15 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     if (err != 0)
         return err;
     for (uint32_t i = 0; i < count; i++) {
-        sources[i].unpaired = 0;
+        sources[i].unpaired = sources[i].likely = 0;
         sources[i].waits = false;
     }
     for (uint32_t i = 0; i < plan->part_count; i++) {
         struct plan_source *source = &sources[plan->parts[i].source];
-        if (part_could_have_crossed(&plan->parts[i]))
+        if (part_could_have_crossed(plan, &plan->parts[i]))
             source->unpaired++;
+        if (part_has_likely_crossed(plan, &plan->parts[i]))
+            source->likely++;
         if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
             source->waits = true;
     }

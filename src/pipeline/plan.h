@@ -40,6 +40,7 @@ struct plan_source {
     uint8_t state;             /* plan-order.c's, these four */
     uint32_t first_part;
     uint32_t unpaired;         /* parts that may be half a rename */
+    uint32_t likely;           /* and those of them that have some sign of it */
     uint32_t first_named, named_count; /* in plan.named */
     bool name_is_here;
 };

@@ -42,7 +42,10 @@ static uint32_t kernel_mask(const struct kq *kq, uint32_t asked, bool is_dir)
         mask |= IN_ATTRIB;
     if (asked & NOTE_RENAME || is_dir)
         mask |= IN_MOVE_SELF;
-    if (!is_dir && asked & (NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB))
+    /* Of a directory: its time was set.  (Writes to files in it come with it,
+       and are dropped.) */
+    if (asked & NOTE_ATTRIB ||
+        (!is_dir && asked & (NOTE_WRITE | NOTE_EXTEND)))
         mask |= IN_MODIFY;
     if (is_dir && asked & (NOTE_WRITE | NOTE_EXTEND | NOTE_LINK))
         mask |= IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;

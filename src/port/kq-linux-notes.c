@@ -43,6 +43,10 @@ static void note_modified(struct kq *kq, int32_t wd)
         return;
     }
     struct node *node = node_at(kq, index);
+    if (node->state & NODE_DIR) { /* its time was set: an attribute there */
+        knote_post(kq, node, NOTE_ATTRIB);
+        return;
+    }
     int64_t before = node->size;
     uint32_t attr = node->attr; /* left for the IN_ATTRIB that changed it */
     host_remember(node, &st);

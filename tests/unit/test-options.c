@@ -60,7 +60,18 @@ static void test_options_take_values(void **state)
     assert_string_equal(options.trace_path, "t");
     assert_true(options.stats);
     assert_string_equal(options.operands[0], "p");
+    assert_int_equal(parse("vnotify run --fd-budget 0 --queue-limit 3 "
+                           "--close-write-after 7 p"),
+                     OPTIONS_RUN);
+    assert_int_equal(options.config.fd_budget, -1);
+    assert_int_equal(options.config.queue_limit, 3);
+    assert_int_equal(options.config.close_write_after_ms, 7);
+    assert_int_equal(parse("vnotify watch --fd-budget 1000 p"),
+                     OPTIONS_WATCH);
+    assert_int_equal(options.config.fd_budget, 1000);
     assert_int_equal(parse("vnotify run p"), OPTIONS_RUN);
+    assert_int_equal(options.config.fd_budget, 0);
+    assert_int_equal(options.config.queue_limit, 0);
     assert_int_equal(options.config.workers, 0);
     assert_int_equal(options.config.notes, VNOTIFY_NOTES_FREEBSD);
 }
@@ -74,6 +85,13 @@ static void test_options_refuse_bad_usage(void **state)
         "vnotify run --",
         "vnotify run --bogus p",
         "vnotify run --workers",
+        "vnotify run --fd-budget -1 p",
+        "vnotify run --fd-budget many p",
+        "vnotify run --queue-limit 0 p",
+        "vnotify run --queue-limit 65537 p",
+        "vnotify watch --queue-limit 5 p",
+        "vnotify run --close-write-after 0 p",
+        "vnotify run --close-write-after 60001 p",
         "vnotify run --workers 1 p",
         "vnotify run --workers 65 p",
         "vnotify run --workers 4x p",
