@@ -12,11 +12,18 @@ static bool same_attributes(const struct look *a, const struct look *b)
     return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
 
+/* As touch(1) does. */
+static bool both_times_set(const struct look *old, const struct look *look)
+{
+    return look->modified == look->accessed &&
+           look->accessed != old->accessed;
+}
+
 /*
  * Hosts post a truncation as an attribute change, and so is a time of change
  * that was set.  It is one of content if the size is another, or if the
  * content's time moved as a write moves it: to the time of the change; but not
- * together with the access time, as touch(1) does.
+ * together with the access time.
  */
 static bool is_modification(const struct look *old, const struct look *look)
 {
@@ -24,16 +31,17 @@ static bool is_modification(const struct look *old, const struct look *look)
         return false;
     if (look->size != old->size)
         return true;
-    return look->modified != old->modified &&
-           look->modified != look->accessed;
+    return look->modified != old->modified && !both_times_set(old, look);
 }
 
-/* A directory's time moves with its entries: only one that was set counts. */
+/*
+ * A directory's time moves with its entries, and then to a time that had not
+ * come when it was last looked at.
+ */
 static bool is_time_set(const struct look *old, const struct look *look)
 {
     return same_attributes(old, look) && look->modified != old->modified &&
-           look->modified != look->changed &&
-           look->modified != look->accessed;
+           look->modified <= old->changed && !both_times_set(old, look);
 }
 
 static bool reads_as_modify(const struct vnode *vnode, uint32_t hints,
@@ -149,9 +157,9 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
         fate.named &= ~(uint32_t)VN_IN_ATTRIB;
     /* What is read and written through a FIFO or a device is not its parent's
        business. */
-    if (!S_ISREG(vnode->seen.mode))
-        fate.named &= ~(uint32_t)(vnode->is_dir ? 0
-                                                : VN_IN_MODIFY | VN_IN_ACCESS);
+    if (S_ISFIFO(vnode->seen.mode) || S_ISCHR(vnode->seen.mode) ||
+        S_ISBLK(vnode->seen.mode))
+        fate.named &= ~(uint32_t)(VN_IN_MODIFY | VN_IN_ACCESS);
     if (has_ended(engine, vnode, hints))
         fate.self |= SELF_GONE;
     return fate;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "abi/linux-inotify.h"
+#include "pipeline/note.h"
 #include "pipeline/plan-internal.h"
 
 struct round {
@@ -113,10 +114,9 @@ static void put_content(struct round *round, uint32_t source,
                         round->sources[object].waits))
         object = -1;
     for (size_t i = 0; i < sizeof(self_order) / sizeof(self_order[0]); i++) {
-        if ((content->bits & self_order[i]) == 0)
-            continue;
-        put(round, source, self_order[i] | isdir, 0, name, name_len);
-        if (object >= 0)
+        if ((content->bits & self_order[i]) != 0)
+            put(round, source, self_order[i] | isdir, 0, name, name_len);
+        if (object >= 0 && (self_order[i] & NOTE_CONTENT) != 0)
             put_self(round, (uint32_t)object, self_order[i]);
     }
     content->told = true;

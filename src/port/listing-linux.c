@@ -56,10 +56,14 @@ static int give_entries(const char *buf, size_t bytes, listing_fn *fn,
 int listing_open(int host_fd)
 {
     char link[64];
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
 
     /* Through the link: "." below host_fd would need search permission. */
     snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
-    return open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(link, flags | O_NOATIME);
+    if (fd < 0 && errno == EPERM) /* somebody else's directory */
+        fd = open(link, flags);
+    return fd;
 }
 
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,

@@ -25,8 +25,9 @@ typedef int listing_fn(void *arg, const struct listing_entry *entry);
 
 /*
  * Opens the directory that host_fd (O_PATH will do) is open on once more, with
- * an offset of its own; it needs the right to read it, not to search it.  A
- * descriptor, close-on-exec, or -1 and errno.
+ * an offset of its own; it needs the right to read it, not to search it.
+ * Listing by it does not move the directory's access time, where the host lets
+ * us have it so.  A descriptor, close-on-exec, or -1 and errno.
  */
 int listing_open(int host_fd);
 

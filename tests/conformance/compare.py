@@ -56,13 +56,21 @@ def parse(text):
     return transcripts
 
 
-def number_cookies(events):
-    """The same events with cookies by order of appearance."""
-    seen = {}
+def number_cookies(events, lags):
+    """The same events with cookies by order of appearance in the instance; if
+    events lag, only whether there is one."""
+    seen = collections.defaultdict(dict)
     return [event if event.cookie is None else
-            event._replace(cookie=seen.setdefault(
-                (event.instance, event.cookie), f"c{len(seen) + 1}"))
+            event._replace(cookie="c" if lags else
+                           seen[event.instance].setdefault(
+                               event.cookie, len(seen[event.instance])))
             for event in events]
+
+
+def count_pairs(events):
+    cookies = collections.Counter((event.instance, event.cookie)
+                                  for event in events if event.cookie)
+    return sum(count == 2 for count in cookies.values())
 
 
 def by(events, key):
@@ -74,17 +82,15 @@ def by(events, key):
 
 def same(native, seen, lags):
     """Of one step: the same events in an order that is as good."""
-    def plain(events):
-        return [event._replace(cookie=event.cookie and "c")
-                for event in events]
     if lags:
         def key(event):
             return (event.instance, event.watch)
     else:
         def key(event):
             return event.instance
-    return (by(plain(native), key) == by(plain(seen), key)
-            and pairs_hold(seen))
+    return (by(number_cookies(native, lags), key)
+            == by(number_cookies(seen, lags), key)
+            and count_pairs(native) == count_pairs(seen) and pairs_hold(seen))
 
 
 def pairs_hold(events):
@@ -102,17 +108,3 @@ def pairs_hold(events):
                     or not pair[1][1].mask.startswith("MOVED_TO")):
                 return False
     return True
-
-
-def without(events, unwanted):
-    return [event for event in events if not unwanted(event)]
-
-
-def merged(events):
-    """As Linux merges: an event equal to the one before it in its instance."""
-    last, kept = {}, []
-    for event in events:
-        if last.get(event.instance) != event:
-            kept.append(event)
-        last[event.instance] = event
-    return kept
