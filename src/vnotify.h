@@ -57,10 +57,6 @@ struct vnotify_config {
     bool ordered;          /* keep the host's order across the directories of
                               an instance as well as notes allow; a slow
                               directory then delays the others by 5 ms at most */
-    unsigned queue_limit;  /* 0: none.  Else as max_queued_events on Linux, at
-                              most 65536: of so many unread events the next is
-                              dropped, and IN_Q_OVERFLOW says so.  For programs
-                              whose handling of that is under test. */
     int fd_budget;         /* descriptors to spend on what is in watched
                               directories, so that changes in it are noted;
                               the rest is compared by stat fields, at times.

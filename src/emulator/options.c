@@ -140,7 +140,7 @@ static const char *set_value(struct options *options, int key)
                    : "--queue-events takes a power of two from 64 to 65536, "
                      "not";
     case KEY_QUEUE_LIMIT:
-        return parse_number(optarg, 1, 65536, &config->queue_limit)
+        return parse_number(optarg, 1, 65536, &options->queue_limit)
                    ? NULL
                    : "--queue-limit takes a number from 1 to 65536, not";
     case KEY_FD_BUDGET:

@@ -20,6 +20,7 @@ struct options {
     struct vnotify_config config; /* trace_fd is opened from trace_path */
     const char *trace_path;
     bool strict;
+    unsigned queue_limit; /* run: 0, none */
     bool stats;
     bool recursive;  /* watch -r */
     char **operands; /* the program and its arguments, or the paths */

@@ -61,6 +61,7 @@ static void pipe_prepend(struct outlet *outlet, const char *events,
         return;
     outlet->backlog = NULL;
     outlet->backlog_start = outlet->backlog_bytes = outlet->backlog_size = 0;
+    outlet->backlog_events = 0;
     outlet_backlog_add(outlet, events, bytes);
     while ((got = read(reader, packet, sizeof(packet))) > 0)
         outlet_backlog_add(outlet, packet, (size_t)got);

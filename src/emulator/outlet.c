@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "emulator/filter.h"
+#include "emulator/outlet-limit.h"
 #include "emulator/outlets.h"
 #include "port/park.h"
 
@@ -52,6 +53,15 @@ size_t outlet_event_bytes(const char *events)
 
     memcpy(&event, events, sizeof(event));
     return sizeof(event) + event.len;
+}
+
+unsigned outlet_count_events(const char *events, size_t bytes)
+{
+    unsigned count = 0;
+
+    for (size_t at = 0; at < bytes; count++)
+        at += outlet_event_bytes(events + at);
+    return count;
 }
 
 /* The claim */
@@ -132,6 +142,12 @@ int outlet_backlog_add(struct outlet *outlet, const void *events, size_t bytes)
 {
     size_t end = outlet->backlog_start + outlet->backlog_bytes;
 
+    if (outlet->backlog_start && end + bytes > outlet->backlog_size) {
+        memmove(outlet->backlog, outlet->backlog + outlet->backlog_start,
+                outlet->backlog_bytes);
+        outlet->backlog_start = 0;
+        end = outlet->backlog_bytes;
+    }
     if (!outlet->backlog || end + bytes > outlet->backlog_size) {
         size_t size = end + bytes < FILTER_PACKET_MAX ? FILTER_PACKET_MAX
                                                       : (end + bytes) * 2;
@@ -145,6 +161,7 @@ int outlet_backlog_add(struct outlet *outlet, const void *events, size_t bytes)
     if (bytes)
         memcpy(outlet->backlog + end, events, bytes);
     outlet->backlog_bytes += bytes;
+    outlet->backlog_events += outlet_count_events(events, bytes);
     return 0;
 }
 
@@ -156,8 +173,7 @@ size_t outlet_pipe_bytes(const struct outlet *outlet)
     return (size_t)bytes;
 }
 
-/* As Linux compares them: whatever the cookies are. */
-static bool same_event(const char *a, size_t a_bytes, const char *b,
+bool outlet_same_event(const char *a, size_t a_bytes, const char *b,
                        size_t b_bytes)
 {
     const size_t cookie = offsetof(struct vnotify_event, cookie);
@@ -182,10 +198,12 @@ static void backlog_merge(struct outlet *outlet)
         left -= outlet_event_bytes(last);
         last += outlet_event_bytes(last);
     }
-    if (same_event(outlet->last, outlet->last_bytes, outlet->backlog, first) &&
+    if (outlet_same_event(outlet->last, outlet->last_bytes, outlet->backlog,
+                          first) &&
         outlet_pipe_bytes(outlet)) {
         outlet->backlog_start = first;
         outlet->backlog_bytes -= first;
+        outlet->backlog_events--;
     }
     memcpy(outlet->last, last, left);
     outlet->last_bytes = left;
@@ -202,6 +220,8 @@ static bool backlog_refill(struct outlet *outlet)
             return false;
         outlet->backlog_start = 0;
         outlet->backlog_bytes = (size_t)got;
+        outlet->backlog_events =
+            outlet_count_events(outlet->backlog, (size_t)got);
         backlog_merge(outlet);
     }
     return true;
@@ -228,15 +248,19 @@ static bool packet_write(struct outlet *outlet)
     size_t bytes = packet_bytes(outlet);
     ssize_t written = write(outlet->write_fd,
                             outlet->backlog + outlet->backlog_start, bytes);
+    unsigned count;
 
     if (written != (ssize_t)bytes) {
         if (errno == EPIPE) /* no guest has it any more */
-            outlet->backlog_bytes = 0;
+            outlet->backlog_bytes = outlet->backlog_events = 0;
         else if (errno != EAGAIN && !outlet->stalled)
             outlets_attend(outlet->all, &outlet->stalled);
         return false; /* full: EPOLLOUT kicks */
     }
-    outlet->sizes[outlet->sizes_next++ % OUTLET_SLOTS_MAX] = (uint16_t)bytes;
+    count = outlet_count_events(outlet->backlog + outlet->backlog_start, bytes);
+    outlet->sizes[outlet->sizes_next % OUTLET_SLOTS_MAX] = (uint16_t)bytes;
+    outlet->counts[outlet->sizes_next++ % OUTLET_SLOTS_MAX] = (uint16_t)count;
+    outlet->backlog_events -= count;
     outlet->backlog_start += bytes;
     outlet->backlog_bytes -= bytes;
     return true;
@@ -246,6 +270,8 @@ void outlet_pump(struct outlet *outlet)
 {
     bool wrote = false;
 
+    if (outlets_limit(outlet->all) != 0)
+        outlet_limit_take(outlet);
     while (backlog_refill(outlet) && packet_write(outlet)) {
         wrote = true;
         /* It pumps when it is done, so nothing is left behind. */

@@ -54,8 +54,11 @@ struct outlet {
     bool stalled;  /* a write failed for want of memory: the clerk retries */
     char *backlog; /* taken from the queue, not yet in the pipe */
     size_t backlog_start, backlog_bytes, backlog_size;
-    uint16_t sizes[OUTLET_SLOTS_MAX]; /* single: of the latest packets */
+    uint16_t sizes[OUTLET_SLOTS_MAX]; /* of the latest packets, in bytes */
+    uint16_t counts[OUTLET_SLOTS_MAX]; /* and in events */
     unsigned sizes_next;
+    unsigned backlog_events;
+    uint64_t after_overflow; /* outlet-limit.c's */
     char last[OUTLET_EVENT_MAX]; /* the latest taken from the queue */
     size_t last_bytes;
     struct read_call *parked; /* short reads that wait for an event */
@@ -94,5 +97,10 @@ int outlet_backlog_add(struct outlet *, const void *, size_t bytes);
 /* What the guest could read from the pipe now. */
 size_t outlet_pipe_bytes(const struct outlet *);
 
-/* The bytes of the event at the start of `events`. */
+/* The bytes of the event at the start of `events`; events in so many bytes. */
 size_t outlet_event_bytes(const char *events);
+unsigned outlet_count_events(const char *events, size_t bytes);
+
+/* As Linux compares them: whatever the cookies are. */
+bool outlet_same_event(const char *a, size_t a_bytes, const char *b,
+                       size_t b_bytes);

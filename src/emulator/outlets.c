@@ -29,6 +29,7 @@ enum {
 struct outlets {
     struct vnotify *engine;
     bool single;
+    unsigned limit;
     int epoll_fd;
     int stop_fd;  /* in the plumber's epoll, without an outlet */
     int clerk_fd; /* eventfd */
@@ -50,6 +51,11 @@ struct vnotify *outlets_engine(const struct outlets *all)
 bool outlets_single(const struct outlets *all)
 {
     return all->single;
+}
+
+unsigned outlets_limit(const struct outlets *all)
+{
+    return all->limit;
 }
 
 /* The registry */
@@ -275,7 +281,8 @@ static int threads_start(struct outlets *all)
     return error;
 }
 
-int outlets_create(struct vnotify *engine, bool single, struct outlets **out)
+int outlets_create(struct vnotify *engine, bool single, unsigned limit,
+                   struct outlets **out)
 {
     struct outlets *all = calloc(1, sizeof(*all));
     struct epoll_event stop = { .events = EPOLLIN };
@@ -285,6 +292,7 @@ int outlets_create(struct vnotify *engine, bool single, struct outlets **out)
         return -ENOMEM;
     all->engine = engine;
     all->single = single;
+    all->limit = limit;
     pthread_mutex_init(&all->lock, NULL);
     all->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     all->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -18,14 +18,17 @@
 
 #include "emulator/outlet.h"
 
-/* `single`: packets hold one event from the start (--strict). */
-int outlets_create(struct vnotify *engine, bool single, struct outlets **);
+/* `single`: packets hold one event from the start (--strict).  `limit`: of
+   unread events for each instance, see outlet-limit.h; 0: none. */
+int outlets_create(struct vnotify *engine, bool single, unsigned limit,
+                   struct outlets **);
 
 /* No guest is left: retires every outlet, joins both threads. */
 void outlets_destroy(struct outlets *);
 
 struct vnotify *outlets_engine(const struct outlets *);
 bool outlets_single(const struct outlets *);
+unsigned outlets_limit(const struct outlets *);
 
 /* Puts an outlet into the registry; it leaves by itself. */
 int outlets_insert(struct outlets *, struct outlet *);

@@ -133,6 +133,7 @@ static int start_engine(struct supervisor *self)
     if (error < 0)
         return complain("cannot start the engine", error);
     error = outlets_create(service->engine, self->options->strict,
+                           self->options->queue_limit,
                            &service->outlets);
     if (error < 0)
         return complain("cannot start the outlets", error);

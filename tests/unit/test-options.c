@@ -64,14 +64,14 @@ static void test_options_take_values(void **state)
                            "--close-write-after 7 p"),
                      OPTIONS_RUN);
     assert_int_equal(options.config.fd_budget, -1);
-    assert_int_equal(options.config.queue_limit, 3);
+    assert_int_equal(options.queue_limit, 3);
     assert_int_equal(options.config.close_write_after_ms, 7);
     assert_int_equal(parse("vnotify watch --fd-budget 1000 p"),
                      OPTIONS_WATCH);
     assert_int_equal(options.config.fd_budget, 1000);
     assert_int_equal(parse("vnotify run p"), OPTIONS_RUN);
     assert_int_equal(options.config.fd_budget, 0);
-    assert_int_equal(options.config.queue_limit, 0);
+    assert_int_equal(options.queue_limit, 0);
     assert_int_equal(options.config.workers, 0);
     assert_int_equal(options.config.notes, VNOTIFY_NOTES_FREEBSD);
 }

@@ -26,12 +26,12 @@ static int guest_end;
 static char dir[] = "/tmp/vnotify-unit-XXXXXX";
 static char buffer[65536];
 
-static int setup_with(bool single)
+static int setup_with(bool single, unsigned limit)
 {
     strcpy(dir + strlen(dir) - 6, "XXXXXX");
     assert_non_null(mkdtemp(dir));
     assert_int_equal(vnotify_create(&engine, NULL), 0);
-    assert_int_equal(outlets_create(engine, single, &all), 0);
+    assert_int_equal(outlets_create(engine, single, limit, &all), 0);
     assert_int_equal(outlet_create(all, true, &guest_end, &outlet), 0);
     /* A reference of our own, as a call that uses it has. */
     outlet_acquire(outlet);
@@ -45,7 +45,7 @@ static int setup_with(bool single)
 static int setup(void **state)
 {
     (void)state;
-    return setup_with(false);
+    return setup_with(false, 0);
 }
 
 static int teardown(void **state)
