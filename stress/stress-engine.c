@@ -2,15 +2,18 @@
  * stress-engine - instances, watches, events and closes, all at random
  *
  * Changers create, remove and rename files and directories below a few
- * directories, within and across them, also the watched ones themselves.
- * Watchers open instances, add watches on the directories, read, apply what
- * they read to a model, remove watches, add them again, close.  Each watcher
- * from time to time asks the changers to stand still, syncs, reads to the end
- * and compares its models with the directories.
+ * directories, within and across them, also the watched ones themselves; and
+ * write to the files, and change their modes.  Watchers open instances, add
+ * watches on the directories, with content and without, read, apply what they
+ * read to a model, remove watches, add them again, close.  Each watcher from
+ * time to time asks the changers to stand still, syncs, reads to the end and
+ * compares its models with the directories; and then writes to a file itself.
  *
  * Invariants: every event is legal against the model made by those before it
- * (P3); when still, the model is the directory (P2); IN_IGNORED is a watch's
- * last event; no event carries an unknown descriptor; no IN_Q_OVERFLOW.
+ * (P3); when still, the model is the directory (P2), and a write is told by
+ * name, if there are descriptors for all children; IN_IGNORED is a watch's last
+ * event; no event carries an unknown descriptor; no IN_Q_OVERFLOW.  The seed
+ * also chooses the host's notes and the budget of descriptors.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,15 +37,18 @@ enum {
     CHANGERS = 2,
     WATCHERS = 3,
     MASK = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO |
-           VN_IN_MOVE_SELF | VN_IN_DELETE_SELF | VN_IN_ATTRIB,
+           VN_IN_MOVE_SELF | VN_IN_DELETE_SELF,
+    CONTENT = VN_IN_MODIFY | VN_IN_ATTRIB | VN_IN_CLOSE_WRITE | VN_IN_OPEN |
+              VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS,
 };
 
 static struct vnotify *engine;
+static bool all_have_knotes; /* no budget of descriptors to keep to */
 static char root[4096];
 static int dir_fds[DIRS]; /* of the directories, whatever their names are */
 static atomic_bool stop, failed;
 static pthread_rwlock_t still = PTHREAD_RWLOCK_INITIALIZER;
-static atomic_ulong changes, events, compares, instances;
+static atomic_ulong changes, events, contents, compares, probes, instances;
 
 #define FAIL(...)                                                              \
     do {                                                                       \
@@ -62,7 +68,7 @@ static void change_once(uint64_t *random)
 
     snprintf(name, sizeof(name), "n%u", random_below(random, NAMES));
     snprintf(other, sizeof(other), "n%u", random_below(random, NAMES));
-    switch (random_below(random, 10)) {
+    switch (random_below(random, 13)) {
     case 0:
     case 1:
     case 2:
@@ -88,6 +94,15 @@ static void change_once(uint64_t *random)
         break;
     case 9:
         linkat(dir_fds[from], name, dir_fds[to], other, 0);
+        break;
+    case 10:
+    case 11:
+        fd = openat(dir_fds[from], name, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0 && write(fd, name, 1) == 1)
+            close(fd);
+        break;
+    case 12:
+        fchmodat(dir_fds[from], name, 0600 + random_below(random, 0100), 0);
         break;
     }
     atomic_fetch_add(&changes, 1);
@@ -134,8 +149,10 @@ static void *changer(void *arg)
 
 struct model {
     int wd;   /* 0: not watched */
+    uint32_t mask, asked; /* now, and what was asked for at some time */
     bool has[NAMES];
     bool dir[NAMES];
+    bool written[NAMES]; /* told since it was last cleared */
 };
 
 struct watcher {
@@ -209,9 +226,15 @@ static void apply_named(struct watcher *w, struct model *model,
                              : what != VN_IN_MOVED_TO && !model->has[n])
         FAIL("event %#x of '%s', which is%s there", event->mask, event->name,
              model->has[n] ? "" : " not");
-    if ((what == VN_IN_DELETE || what == VN_IN_MOVED_FROM) &&
-        model->dir[n] != dir)
+    if (what != VN_IN_CREATE && what != VN_IN_MOVED_TO && model->dir[n] != dir)
         FAIL("event %#x of '%s' has the wrong kind", event->mask, event->name);
+    if ((what & CONTENT) != 0) {
+        atomic_fetch_add(&contents, 1);
+        if ((what & model->asked) == 0)
+            FAIL("event %#x of '%s' was not asked for", what, event->name);
+        model->written[n] = model->written[n] || what == VN_IN_MODIFY;
+        return;
+    }
     model->has[n] = what == VN_IN_CREATE || what == VN_IN_MOVED_TO;
     model->dir[n] = dir;
 }
@@ -284,13 +307,10 @@ static void compare(struct watcher *w)
     atomic_fetch_add(&compares, 1);
 }
 
-/* Everybody stands still: what was told must be what is. */
-static void stand_still(struct watcher *w)
+static void read_all(struct watcher *w)
 {
-    int err;
+    int err = vnotify_sync(engine);
 
-    pthread_rwlock_wrlock(&still);
-    err = vnotify_sync(engine);
     if (err != 0)
         FAIL("vnotify_sync: %s", strerror(-err));
     /* A full queue owes the rest until there is room. */
@@ -299,17 +319,55 @@ static void stand_still(struct watcher *w)
             read_some(w, 65536);
         vnotify_sync(engine);
     } while (vnotify_pending(w->instance) > 0);
+}
+
+/* A write to one file, and to no other, is told by its name. */
+static void probe(struct watcher *w)
+{
+    int i = (int)random_below(&w->random, DIRS), fd;
+    struct model *model = &w->models[i];
+    int n = (int)random_below(&w->random, NAMES);
+    char name[16];
+
+    if (model->wd == 0 || (model->mask & VN_IN_MODIFY) == 0 ||
+        !model->has[n] || model->dir[n] || !all_have_knotes)
+        return;
+    memset(model->written, 0, sizeof(model->written));
+    snprintf(name, sizeof(name), "n%d", n);
+    fd = openat(dir_fds[i], name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, name, 1) != 1)
+        FAIL("cannot write to d%d/%s", i, name);
+    close(fd);
+    read_all(w);
+    if (!model->written[n])
+        FAIL("d%d/%s was written to, and not told", i, name);
+    atomic_fetch_add(&probes, 1);
+}
+
+/* Everybody stands still: what was told must be what is. */
+static void stand_still(struct watcher *w)
+{
+    pthread_rwlock_wrlock(&still);
+    read_all(w);
     compare(w);
+    probe(w);
     pthread_rwlock_unlock(&still);
 }
 
 /* The model of a new watch is what the directory is at that moment. */
 static void add_watch(struct watcher *w, int i)
 {
+    uint32_t mask = MASK;
     int wd;
 
+    if (random_below(&w->random, 3) != 0)
+        mask |= random_below(&w->random, 3) == 0 ? CONTENT
+                                                 : VN_IN_MODIFY | VN_IN_ATTRIB;
     pthread_rwlock_wrlock(&still);
-    wd = vnotify_add_watch_fd(w->instance, dir_fds[i], MASK);
+    wd = vnotify_add_watch_fd(w->instance, dir_fds[i], mask);
+    /* What was asked for until now may still be on its way. */
+    w->models[i].asked = mask | (w->models[i].wd == wd ? w->models[i].asked : 0);
+    w->models[i].mask = mask;
     if (wd < 1) {
         FAIL("add_watch: %s", strerror(-wd));
     } else if (w->models[i].wd == 0) {
@@ -442,10 +500,17 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct vnotify_config config = { .queue_events = 64 };
+    uint64_t random;
     struct vnotify_stats stats;
     pthread_t threads[CHANGERS + WATCHERS];
 
     options_parse(&options, argc, argv);
+    random = options.seed;
+    config.notes = random_below(&random, 2) == 0 ? VNOTIFY_NOTES_FREEBSD
+                                                 : VNOTIFY_NOTES_MACOS;
+    all_have_knotes = random_below(&random, 2) == 0;
+    if (!all_have_knotes)
+        config.fd_budget = DIRS * NAMES / 4;
     if (make_tree(options.dir) != 0 || vnotify_create(&engine, &config) != 0) {
         fprintf(stderr, "vnotify: stress-engine: cannot start: %s\n",
                 strerror(errno));
@@ -465,6 +530,8 @@ int main(int argc, char **argv)
     remove_tree();
     figure("changes", (double)atomic_load(&changes), "calls");
     figure("events", (double)atomic_load(&events), "");
+    figure("of content", (double)atomic_load(&contents), "events");
+    figure("written when still", (double)atomic_load(&probes), "times");
     figure("compared when still", (double)atomic_load(&compares), "times");
     figure("instances", (double)atomic_load(&instances), "");
     figure("listings", (double)stats.listings, "");

@@ -5,6 +5,11 @@
  * vnode on the list once more.  The heap has copies, not vnodes: an alarm may
  * outlive what it was for, and is then refused as any stale note is, or is one
  * look too many.
+ *
+ * A vnode that has ended may still be on the list.  Its alarm_ns is cleared
+ * before its generation ends, and read here after the generation: so a time
+ * that is read together with a new generation was set in that one, and a slot
+ * that nobody uses is never posted to.
  */
 #include "pipeline/alarm.h"
 

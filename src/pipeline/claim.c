@@ -36,9 +36,10 @@ void claim_init(struct claim *claim, uint32_t generation, bool held)
 
 uint32_t claim_generation(const struct claim *claim)
 {
-    /* relaxed: asked by those who keep the generation from ending */
+    /* C2, with claim_close: what was written before it is seen (A1); others
+       keep the generation from ending */
     return GENERATION(
-        atomic_load_explicit(&claim->word, memory_order_relaxed));
+        atomic_load_explicit(&claim->word, memory_order_acquire));
 }
 
 enum claim_outcome claim_post(struct claim *claim, struct barrier *barrier,

@@ -102,6 +102,8 @@ static void free_vnode(struct vnotify *engine, struct vnode *vnode)
         atomic_fetch_sub_explicit(&engine->child_fds, 1,
                                   memory_order_relaxed);
     snapshot_release(&engine->arenas, vnode->current);
+    /* A1: relaxed: before the close, whose generation whoever reads it has */
+    atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
     claim_close(&vnode->claim, &engine->barrier);
     registry_free(&engine->registry, vnode);
 }
