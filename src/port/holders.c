@@ -2,7 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifdef F_SETLEASE
 
@@ -25,6 +29,23 @@ enum holders holders_writing(int host_fd)
     return ask(host_fd, F_RDLCK);
 }
 
+/*
+ * Who opens the file while we have the lease breaks it, and Linux signals that
+ * to the lease's owner: by SIGIO, which ends a process that does not expect it.
+ * Nobody needs to be told; so the signal is one that nothing happens by, sent
+ * to this thread alone.
+ */
+static bool be_quiet_about_leases(int fd)
+{
+    struct f_owner_ex owner = {
+        .type = F_OWNER_TID,
+        .pid = (pid_t)syscall(SYS_gettid),
+    };
+
+    return fcntl(fd, F_SETSIG, SIGURG) == 0 &&
+           fcntl(fd, F_SETOWN_EX, &owner) == 0;
+}
+
 int holders_open(int host_fd)
 {
     char link[64];
@@ -32,7 +53,12 @@ int holders_open(int host_fd)
 
     snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
     fd = open(link, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    if (fd < 0)
+        return -errno;
+    if (be_quiet_about_leases(fd))
+        return fd;
+    close(fd);
+    return -EOPNOTSUPP;
 }
 
 #else

@@ -5,9 +5,10 @@
  * not, and then nobody knows.
  *
  * Threads:  any.
- * Effects:  none is left.  host_fd must be open for reading, not for writing;
- *           the lease ends before the call does, so whoever opens the file
- *           meanwhile waits for microseconds.
+ * Effects:  the lease ends before the call does, so whoever opens the file
+ *           meanwhile waits for microseconds (O_NONBLOCK: has EAGAIN).  The
+ *           thread that called holders_open may be sent a SIGURG by that, which
+ *           is ignored unless a program has a handler for it.
  */
 #pragma once
 
@@ -17,7 +18,7 @@ enum holders {
     HOLDERS_SOME,
 };
 
-/* Anybody but host_fd itself (one open, not dup'ed). */
+/* host_fd, here and below: from holders_open, and not dup'ed.  Anybody else? */
 enum holders holders_any(int host_fd);
 
 /* Anybody for writing. */
