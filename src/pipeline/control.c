@@ -37,6 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abi/linux-inotify.h"
@@ -381,25 +382,43 @@ static int first_watch(struct joining *j, int host_fd)
     return err;
 }
 
-/* By the vnode's own descriptor, which nobody else lists by meanwhile; if that
-   is in use, by one with an offset of its own. */
+enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
+
+/* Would opening the directory come back as an event? */
+static bool opens_are_told(const struct joining *j)
+{
+    /* relaxed: published by armed (V1) */
+    uint32_t wanted =
+        atomic_load_explicit(&j->vnode->wanted, memory_order_relaxed);
+
+    return (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0 &&
+           engine_sees_closes(j->engine);
+}
+
+/* By the vnode's own descriptor, which nobody else lists by meanwhile.  If that
+   is in use: by one with an offset of its own, or after its holder. */
 static int further_listing(struct joining *j, int host_fd)
 {
+    const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
     int err, fd;
 
-    if (claim_post(&j->vnode->claim, &j->engine->barrier, j->generation, 0,
-                   BARRIER_UNCOUNTED) == CLAIM_TAKEN) {
-        err = list_told(j, j->vnode->host_fd);
-        if (err == 0)
-            share_told(j);
-        worker_give_back(j->engine, j->vnode);
+    while (claim_post(&j->vnode->claim, &j->engine->barrier, j->generation, 0,
+                      BARRIER_UNCOUNTED) != CLAIM_TAKEN) {
+        if (opens_are_told(j)) {
+            nanosleep(&nap, NULL);
+            continue;
+        }
+        fd = reopen_directory(host_fd);
+        if (fd < 0)
+            return fd;
+        err = list_told(j, fd);
+        close(fd);
         return err;
     }
-    fd = reopen_directory(host_fd);
-    if (fd < 0)
-        return fd;
-    err = list_told(j, fd);
-    close(fd);
+    err = list_told(j, j->vnode->host_fd);
+    if (err == 0)
+        share_told(j);
+    worker_give_back(j->engine, j->vnode);
     return err;
 }
 

@@ -13,25 +13,20 @@ static bool same_attributes(const struct look *a, const struct look *b)
 }
 
 /* As touch(1) does. */
-static bool both_times_set(const struct look *old, const struct look *look)
+static bool both_times_set(const struct look *look)
 {
-    return look->modified == look->accessed &&
-           look->accessed != old->accessed;
+    return look->modified == look->accessed;
 }
 
 /*
  * Hosts post a truncation as an attribute change, and so is a time of change
  * that was set.  It is one of content if the size is another, or if the
- * content's time moved as a write moves it: to the time of the change; but not
- * together with the access time.
+ * content's time moved, but not together with the access time.
  */
 static bool is_modification(const struct look *old, const struct look *look)
 {
-    if (!same_attributes(old, look) || look->links != old->links)
-        return false;
-    if (look->size != old->size)
-        return true;
-    return look->modified != old->modified && !both_times_set(old, look);
+    return look->size != old->size ||
+           (look->modified != old->modified && !both_times_set(look));
 }
 
 /*
@@ -40,21 +35,25 @@ static bool is_modification(const struct look *old, const struct look *look)
  */
 static bool is_time_set(const struct look *old, const struct look *look)
 {
-    return same_attributes(old, look) && look->modified != old->modified &&
-           look->modified <= old->changed && !both_times_set(old, look);
+    return look->modified != old->modified &&
+           look->modified <= old->changed && !both_times_set(look);
 }
 
-static bool reads_as_modify(const struct vnode *vnode, uint32_t hints,
-                            bool entries_changed, const struct look *look)
+/* What HINT_ATTRIB of an object is told as: one or both of these. */
+static uint32_t attribute_events(const struct vnode *vnode, uint32_t hints,
+                                 bool entries_changed, const struct look *look)
 {
-    if ((hints & HINT_ATTRIB) == 0 || (hints & HINT_LINKS) != 0)
-        return false;
+    bool modified;
+
     if (vnode->is_dir)
-        return !entries_changed && is_time_set(&vnode->seen, look);
-    /* Beside a write, it was most likely the truncation before that. */
-    return (hints & HINT_MODIFY) != 0
-               ? same_attributes(&vnode->seen, look)
-               : is_modification(&vnode->seen, look);
+        modified = !entries_changed && is_time_set(&vnode->seen, look);
+    else /* beside a write, it was most likely the truncation before that */
+        modified = (hints & HINT_MODIFY) != 0 ||
+                   is_modification(&vnode->seen, look);
+    if (!modified)
+        return VN_IN_ATTRIB;
+    return same_attributes(&vnode->seen, look) ? VN_IN_MODIFY
+                                               : VN_IN_MODIFY | VN_IN_ATTRIB;
 }
 
 /*
@@ -131,35 +130,52 @@ static bool has_ended(struct vnotify *engine, struct vnode *vnode,
     return !is_held(engine, vnode);
 }
 
+/*
+ * A link more or less is told of the object, not of its other names; and what
+ * is read and written through a FIFO or a device is not its parent's business.
+ */
+static uint32_t named_events(const struct vnode *vnode, uint32_t events,
+                             uint32_t hints)
+{
+    events &= NOTE_CONTENT;
+    if ((hints & HINT_ATTRIB) == 0)
+        events &= ~(uint32_t)VN_IN_ATTRIB;
+    if (S_ISFIFO(vnode->seen.mode) || S_ISCHR(vnode->seen.mode) ||
+        S_ISBLK(vnode->seen.mode))
+        events &= ~(uint32_t)(VN_IN_MODIFY | VN_IN_ACCESS);
+    return events;
+}
+
 struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
                     uint32_t hints, bool entries_changed)
 {
-    uint32_t events = note_self_events(hints, vnode->is_dir);
-    struct fate fate = { .self = events };
+    uint32_t events;
+    struct fate fate = { 0 };
     struct look look;
 
     if ((hints & HINT_REVOKE) != 0) {
-        fate.self |= VN_IN_UNMOUNT | SELF_IGNORED;
+        fate.self = note_self_events(hints, vnode->is_dir) | VN_IN_UNMOUNT |
+                    SELF_IGNORED;
         return fate;
     }
     if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) != 0 &&
         look_at(vnode->host_fd, "", &look) == 0) {
-        if (reads_as_modify(vnode, hints, entries_changed, &look))
-            events = (events & ~(uint32_t)VN_IN_ATTRIB) | VN_IN_MODIFY;
+        uint32_t as = (hints & HINT_ATTRIB) == 0
+                          ? 0
+                          : attribute_events(vnode, hints, entries_changed,
+                                             &look);
+
+        if ((as & VN_IN_MODIFY) != 0)
+            hints |= HINT_MODIFY;
+        if (as == VN_IN_MODIFY)
+            hints &= ~(uint32_t)HINT_ATTRIB;
         vnode->seen = look;
         count_links(vnode);
     }
+    events = note_self_events(hints, vnode->is_dir);
     events |= close_after_quiet(engine, vnode, hints, events);
     fate.self = events;
-    /* A link more or less is told of the object, not of its other names. */
-    fate.named = events & NOTE_CONTENT;
-    if ((hints & HINT_LINKS) != 0 && (hints & HINT_ATTRIB) == 0)
-        fate.named &= ~(uint32_t)VN_IN_ATTRIB;
-    /* What is read and written through a FIFO or a device is not its parent's
-       business. */
-    if (S_ISFIFO(vnode->seen.mode) || S_ISCHR(vnode->seen.mode) ||
-        S_ISBLK(vnode->seen.mode))
-        fate.named &= ~(uint32_t)(VN_IN_MODIFY | VN_IN_ACCESS);
+    fate.named = named_events(vnode, events, hints);
     if (has_ended(engine, vnode, hints))
         fate.self |= SELF_GONE;
     return fate;

@@ -34,15 +34,12 @@ struct keeper {
     bool first;                /* what is there now has no history */
 };
 
-/*
- * Which entries have rows: where only content is asked for, those that have
- * any.
- */
+/* Which entries have rows: nobody closes after writing what is no file. */
 static bool is_wanted(uint32_t wanted, uint8_t type)
 {
-    if ((wanted & (VN_IN_ATTRIB | VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0)
-        return true;
-    return type != DT_DIR && type != DT_LNK;
+    const uint32_t of_files = VN_IN_ACCESS | VN_IN_CLOSE_WRITE;
+
+    return (wanted & ~of_files) != 0 || (type != DT_DIR && type != DT_LNK);
 }
 
 static void retry_soon(struct keeper *k)
@@ -84,7 +81,10 @@ static uint32_t life_so_far(const struct look *look)
     if (look->size > 0 ||
         (look->modified > look->born && look->modified != look->accessed))
         return bits | VN_IN_MODIFY;
-    return look->changed > look->born ? bits | VN_IN_ATTRIB : bits;
+    /* That its name has gone since is no ATTRIB of the name. */
+    return look->changed > look->born && look->links == 1
+               ? bits | VN_IN_ATTRIB
+               : bits;
 }
 
 /*

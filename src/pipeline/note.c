@@ -74,7 +74,7 @@ uint32_t note_hints(uint32_t fflags, bool is_dir)
 static const struct {
     uint32_t hint, file, dir; /* IN_* */
 } self_of[] = {
-    { HINT_MODIFY, VN_IN_MODIFY, 0 },
+    { HINT_MODIFY, VN_IN_MODIFY, VN_IN_MODIFY },
     { HINT_ATTRIB, VN_IN_ATTRIB, VN_IN_ATTRIB },
     { HINT_LINKS, VN_IN_ATTRIB, 0 },
     { HINT_RENAME, VN_IN_MOVE_SELF, VN_IN_MOVE_SELF },

@@ -89,7 +89,7 @@ static void test_note_self_events_of_hints(void **state)
         uint32_t hint, file, dir;
     } rows[] = {
         { HINT_LIST, 0, 0 },
-        { HINT_MODIFY, VN_IN_MODIFY, 0 },
+        { HINT_MODIFY, VN_IN_MODIFY, VN_IN_MODIFY },
         { HINT_ATTRIB, VN_IN_ATTRIB, VN_IN_ATTRIB },
         { HINT_LINKS, VN_IN_ATTRIB, 0 },
         { HINT_RENAME, VN_IN_MOVE_SELF, VN_IN_MOVE_SELF },
@@ -102,7 +102,7 @@ static void test_note_self_events_of_hints(void **state)
         { HINT_ALARM, 0, 0 },
         { HINT_RELEASE, 0, 0 },
         { HINT_MODIFY | HINT_CLOSE_WRITE, VN_IN_MODIFY | VN_IN_CLOSE_WRITE,
-          0 },
+          VN_IN_MODIFY },
     };
 
     (void)state;
