@@ -48,6 +48,14 @@ static int setup(void **state)
     return setup_with(false, 0);
 }
 
+enum { LIMIT = 4 };
+
+static int setup_limited(void **state)
+{
+    (void)state;
+    return setup_with(false, LIMIT);
+}
+
 static int teardown(void **state)
 {
     char command[64];
@@ -215,6 +223,59 @@ static void test_outlet_merges_with_what_is_unread(void **state)
     assert_int_equal(bytes, 16);
 }
 
+/* All that is unread, one event a letter: a number, or O for the overflow. */
+static void assert_unread(const char *expected)
+{
+    char seen[32] = "";
+    ssize_t got;
+
+    while ((got = read(guest_end, buffer, sizeof(buffer))) > 0)
+        for (ssize_t at = 0; at < got;) {
+            const struct vnotify_event *event = (void *)(buffer + at);
+            bool lost = (event->mask & VN_IN_Q_OVERFLOW) != 0;
+
+            assert_true(event->wd == (lost ? -1 : 1));
+            seen[strlen(seen)] = lost ? 'O' : event->name[0];
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    assert_string_equal(seen, expected);
+}
+
+static void test_outlet_overflows_when_limited(void **state)
+{
+    (void)state;
+    make_files(9);
+    outlets_settle(all);
+    assert_unread("0123O");
+    assert_unread("");
+    change_mode(0750);
+    /* Alike, and merged: unless the queue is full. */
+    change_mode(0700);
+    assert_int_equal(read(guest_end, buffer, sizeof(buffer)), 16);
+}
+
+static void test_outlet_has_one_overflow_unread(void **state)
+{
+    char path[64];
+
+    (void)state;
+    make_files(6);
+    outlets_settle(all);
+    /* Each was written when it came, as a packet of its own. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(guest_end, buffer, sizeof(buffer)), SMALL);
+        assert_int_equal(event_number(buffer), i);
+    }
+    /* Three are unread: there is room for one behind the record. */
+    for (int i = 7; i < 9; i++) {
+        snprintf(path, sizeof(path), "%s/%d", dir, i);
+        assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+        assert_int_equal(vnotify_sync(engine), 0);
+    }
+    outlets_settle(all);
+    assert_unread("23O7");
+}
+
 static void test_outlet_ends_with_the_last_descriptor(void **state)
 {
     struct vnotify_stats stats;
@@ -246,6 +307,10 @@ int main(void)
         TEST(test_outlet_splits_packets_written_before),
         TEST(test_outlet_refills_a_full_pipe),
         TEST(test_outlet_merges_with_what_is_unread),
+        cmocka_unit_test_setup_teardown(test_outlet_overflows_when_limited,
+                                        setup_limited, teardown),
+        cmocka_unit_test_setup_teardown(test_outlet_has_one_overflow_unread,
+                                        setup_limited, teardown),
         TEST(test_outlet_ends_with_the_last_descriptor),
     };
 
