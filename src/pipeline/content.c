@@ -19,13 +19,19 @@ struct content_item *content_item_create(uint64_t ino, uint32_t bits,
     return item;
 }
 
-static uint32_t *slot_of(const struct content_set *set, uint64_t ino)
+static bool is_of(const struct content *content, uint64_t ino, bool is_dir)
+{
+    return content->ino == ino && content->is_dir == is_dir;
+}
+
+static uint32_t *slot_of(const struct content_set *set, uint64_t ino,
+                         bool is_dir)
 {
     uint32_t mask = set->slots - 1;
     uint32_t slot = (uint32_t)hash_u64(ino) & mask;
 
     while (set->table[slot] != 0 &&
-           set->entries[set->table[slot] - 1].ino != ino)
+           !is_of(&set->entries[set->table[slot] - 1], ino, is_dir))
         slot = (slot + 1) & mask;
     return &set->table[slot];
 }
@@ -47,20 +53,21 @@ static bool grow(struct content_set *set)
     set->slots = size * 2;
     set->size = size;
     for (uint32_t i = 0; i < set->count; i++)
-        *slot_of(set, entries[i].ino) = i + 1;
+        *slot_of(set, entries[i].ino, entries[i].is_dir) = i + 1;
     return true;
 }
 
-struct content *content_set_find(const struct content_set *set, uint64_t ino)
+struct content *content_set_find(const struct content_set *set, uint64_t ino,
+                                 bool is_dir)
 {
-    uint32_t index = set->slots == 0 ? 0 : *slot_of(set, ino);
+    uint32_t index = set->slots == 0 ? 0 : *slot_of(set, ino, is_dir);
 
     return index == 0 ? NULL : &set->entries[index - 1];
 }
 
 bool content_set_merge(struct content_set *set, struct content_item *item)
 {
-    struct content *known = content_set_find(set, item->ino);
+    struct content *known = content_set_find(set, item->ino, item->is_dir);
 
     if (known == NULL) {
         if (set->count == set->size && !grow(set))
@@ -71,7 +78,7 @@ bool content_set_merge(struct content_set *set, struct content_item *item)
             .is_dir = item->is_dir,
         };
         known = &set->entries[set->count];
-        *slot_of(set, item->ino) = ++set->count;
+        *slot_of(set, item->ino, item->is_dir) = ++set->count;
     }
     known->bits |= item->bits;
     free(item);

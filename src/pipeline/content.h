@@ -40,7 +40,7 @@ struct content {
 struct content_set {
     struct content *entries;
     uint32_t count, size;
-    uint32_t *table; /* 1 + index, by inode, open addressing; 0: free */
+    uint32_t *table; /* 1 + index, by inode and kind, open addressing; 0: free */
     uint32_t slots;  /* a power of two, at least twice `size`; 0: no table */
 };
 
@@ -48,8 +48,10 @@ struct content_set {
    caller's. */
 bool content_set_merge(struct content_set *, struct content_item *);
 
-/* NULL: none. */
-struct content *content_set_find(const struct content_set *, uint64_t ino);
+/* NULL: none.  By kind as well: a number that was a file's may be a directory's
+   by now, and nothing is told of that under the file's name. */
+struct content *content_set_find(const struct content_set *, uint64_t ino,
+                                 bool is_dir);
 
 /* Zeroed again, without memory. */
 void content_set_fini(struct content_set *);

@@ -6,10 +6,24 @@
  * this round, and is then told under the name that goes (plan-order.c).  What
  * is in neither came and went unseen.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "pipeline/plan-internal.h"
+
+struct content *plan_content_of(const struct plan_source *source, uint64_t ino,
+                                uint8_t type)
+{
+    struct content *content;
+
+    if (source->content == NULL)
+        return NULL;
+    content = content_set_find(source->content, ino, type == DT_DIR);
+    if (content == NULL && type == DT_UNKNOWN)
+        content = content_set_find(source->content, ino, true);
+    return content;
+}
 
 static int add_named(struct plan *plan, struct content *content,
                      const struct entry *entry)
@@ -57,15 +71,16 @@ static int name_source(struct plan *plan, struct plan_source *source)
         struct content *content;
 
         at = snapshot_entry(source->now, at, &entry);
-        content = content_set_find(set, entry.ino);
+        content = plan_content_of(source, entry.ino, entry.type);
         if (content == NULL)
             continue;
         content->is_listed = true;
         err = add_named(plan, content, &entry);
     }
     for (uint32_t i = 0; delta != NULL && i < delta->come; i++) {
+        const struct change *come = &delta->changes[delta->gone + i];
         struct content *content =
-            content_set_find(set, delta->changes[delta->gone + i].ino);
+            plan_content_of(source, come->ino, come->type);
 
         if (content != NULL)
             content->has_come = true;

@@ -28,6 +28,10 @@ struct named {
 /* plan-content.c: finds the names of all sources' content.  -ENOMEM. */
 int plan_name_content(struct plan *, struct plan_source *, uint32_t count);
 
+/* What happened in the entry of this inode and type (DT_*), or NULL. */
+struct content *plan_content_of(const struct plan_source *, uint64_t ino,
+                                uint8_t type);
+
 /* Is it to be told before the directory's own changes? */
 static inline bool named_is_early(const struct plan_source *source,
                                   const struct content *content)

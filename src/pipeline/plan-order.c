@@ -127,9 +127,7 @@ static void put_content_of_gone(struct round *round, const struct part *gone)
 {
     const struct plan_source *source = &round->sources[gone->source];
     struct content *content =
-        source->content == NULL
-            ? NULL
-            : content_set_find(source->content, gone->change->ino);
+        plan_content_of(source, gone->change->ino, gone->change->type);
 
     if (content != NULL && !content->told &&
         (!content->is_listed || content->noted_ns < source->listed_ns))
