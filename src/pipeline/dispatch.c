@@ -126,7 +126,8 @@ static int make_source(struct dispatch *d, struct watch *watch,
     if (ended)
         return 0;
     source->self =
-        watch->untold_self & (VN_IN_ALL_EVENTS | VN_IN_UNMOUNT);
+        watch->untold_self &
+        (VN_IN_ALL_EVENTS | VN_IN_UNMOUNT | NOTE_TOGETHER);
     if ((watch->untold_self & SELF_GONE) != 0)
         source->self |= VN_IN_DELETE_SELF;
     source->delta = delta_of(d, watch, &err);

@@ -39,7 +39,14 @@ static bool is_time_set(const struct look *old, const struct look *look)
            look->modified <= old->changed && !both_times_set(look);
 }
 
-/* What HINT_ATTRIB of an object is told as: one or both of these. */
+static bool lost_set_id(const struct look *old, const struct look *look)
+{
+    return (old->mode & ~look->mode & (S_ISUID | S_ISGID)) != 0 &&
+           ((old->mode ^ look->mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0;
+}
+
+/* What HINT_ATTRIB of an object is told as: one or both of MODIFY and ATTRIB,
+   perhaps NOTE_TOGETHER. */
 static uint32_t attribute_events(const struct vnode *vnode, uint32_t hints,
                                  bool entries_changed, const struct look *look)
 {
@@ -52,8 +59,16 @@ static uint32_t attribute_events(const struct vnode *vnode, uint32_t hints,
                    is_modification(&vnode->seen, look);
     if (!modified)
         return VN_IN_ATTRIB;
-    return same_attributes(&vnode->seen, look) ? VN_IN_MODIFY
-                                               : VN_IN_MODIFY | VN_IN_ATTRIB;
+    if (same_attributes(&vnode->seen, look))
+        return VN_IN_MODIFY;
+    if (!lost_set_id(&vnode->seen, look))
+        return VN_IN_MODIFY | VN_IN_ATTRIB;
+    if ((hints & HINT_MODIFY) != 0)
+        return VN_IN_MODIFY | VN_IN_ATTRIB | NOTE_ATTRIB_FIRST;
+    /* Of the same size: it is a write, whose own note is on its way. */
+    return look->size == vnode->seen.size
+               ? VN_IN_ATTRIB | NOTE_ATTRIB_FIRST
+               : VN_IN_MODIFY | VN_IN_ATTRIB | NOTE_AT_ONCE;
 }
 
 /*
@@ -137,7 +152,7 @@ static bool has_ended(struct vnotify *engine, struct vnode *vnode,
 static uint32_t named_events(const struct vnode *vnode, uint32_t events,
                              uint32_t hints)
 {
-    events &= NOTE_CONTENT;
+    events &= NOTE_CONTENT | NOTE_TOGETHER;
     if ((hints & HINT_ATTRIB) == 0)
         events &= ~(uint32_t)VN_IN_ATTRIB;
     if (S_ISFIFO(vnode->seen.mode) || S_ISCHR(vnode->seen.mode) ||
@@ -149,7 +164,7 @@ static uint32_t named_events(const struct vnode *vnode, uint32_t events,
 struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
                     uint32_t hints, bool entries_changed)
 {
-    uint32_t events;
+    uint32_t events, as = 0;
     struct fate fate = { 0 };
     struct look look;
 
@@ -160,11 +175,8 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
     }
     if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) != 0 &&
         look_at(vnode->host_fd, "", &look) == 0) {
-        uint32_t as = (hints & HINT_ATTRIB) == 0
-                          ? 0
-                          : attribute_events(vnode, hints, entries_changed,
-                                             &look);
-
+        if ((hints & HINT_ATTRIB) != 0)
+            as = attribute_events(vnode, hints, entries_changed, &look);
         if ((as & VN_IN_MODIFY) != 0)
             hints |= HINT_MODIFY;
         if (as == VN_IN_MODIFY)
@@ -172,7 +184,7 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
         vnode->seen = look;
         count_links(vnode);
     }
-    events = note_self_events(hints, vnode->is_dir);
+    events = note_self_events(hints, vnode->is_dir) | (as & NOTE_TOGETHER);
     events |= close_after_quiet(engine, vnode, hints, events);
     fate.self = events;
     fate.named = named_events(vnode, events, hints);

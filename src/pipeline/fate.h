@@ -8,6 +8,7 @@
 #include "pipeline/vnode.h"
 
 struct fate {
+    /* Either with NOTE_TOGETHER. */
     uint32_t self;  /* events (IN_*) and SELF_* for its own watches */
     uint32_t named; /* NOTE_CONTENT, for the directories that have it */
 };

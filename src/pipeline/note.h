@@ -44,6 +44,12 @@ enum {
     /* What is told of a child by name beside its coming and going. */
     NOTE_CONTENT = VN_IN_ACCESS | VN_IN_MODIFY | VN_IN_ATTRIB |
                    VN_IN_CLOSE_WRITE | VN_IN_CLOSE_NOWRITE | VN_IN_OPEN,
+    /* Beside MODIFY and ATTRIB: a set-id bit went with the content's change.
+       Linux tells a truncation of both in one event, and ATTRIB before a
+       write's MODIFY. */
+    NOTE_AT_ONCE = 1 << 28,
+    NOTE_ATTRIB_FIRST = 1 << 27,
+    NOTE_TOGETHER = NOTE_AT_ONCE | NOTE_ATTRIB_FIRST,
     /* Beside IN_* bits: the object is watched itself, not only as a child. */
     NOTE_WANT_SELF = 1 << 30,
 };

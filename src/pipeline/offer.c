@@ -84,6 +84,7 @@ static int offer_content(struct serving *s, const struct vnode *dir,
 
         if (bits == 0)
             continue;
+        bits |= finding->bits & NOTE_TOGETHER;
         item = content_item_create(finding->ino, bits, finding->is_dir,
                                    s->noted_ns);
         if (item == NULL)

@@ -66,28 +66,53 @@ static void put_part(struct round *round, const struct part *part,
 }
 
 /* The order that Linux has them in when one call causes several. */
-static const uint32_t self_order[] = {
-    VN_IN_OPEN,          VN_IN_ACCESS,      VN_IN_MODIFY,
-    VN_IN_ATTRIB,        VN_IN_CLOSE_WRITE, VN_IN_CLOSE_NOWRITE,
-    VN_IN_MOVE_SELF,     VN_IN_UNMOUNT,     VN_IN_DELETE_SELF,
+static const struct {
+    uint32_t events, together; /* only if that is said beside them */
+} self_order[] = {
+    { VN_IN_OPEN, 0 },
+    { VN_IN_ACCESS, 0 },
+    { VN_IN_MODIFY | VN_IN_ATTRIB, NOTE_AT_ONCE },
+    { VN_IN_ATTRIB, NOTE_ATTRIB_FIRST },
+    { VN_IN_MODIFY, 0 },
+    { VN_IN_ATTRIB, 0 },
+    { VN_IN_CLOSE_WRITE, 0 },
+    { VN_IN_CLOSE_NOWRITE, 0 },
+    { VN_IN_MOVE_SELF, 0 },
+    { VN_IN_UNMOUNT, 0 },
+    { VN_IN_DELETE_SELF, 0 },
 };
+enum { SELF_ORDER = sizeof(self_order) / sizeof(self_order[0]) };
+
+/* The event of this step, if `bits` have it, and takes it out of them; or 0. */
+static uint32_t take_event(uint32_t *bits, size_t step)
+{
+    uint32_t events = self_order[step].events;
+
+    if ((*bits & events) == 0 ||
+        (self_order[step].together & ~*bits) != 0)
+        return 0;
+    *bits &= ~events;
+    return events;
+}
+
+static void put_self_event(struct round *round, uint32_t source, size_t step)
+{
+    struct plan_source *from = &round->sources[source];
+    uint32_t event = take_event(&from->self, step);
+    uint32_t isdir = 0;
+
+    if (event == 0)
+        return;
+    if (from->is_dir && (event & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) == 0)
+        isdir = VN_IN_ISDIR;
+    put(round, source, event | isdir, 0, NULL, 0);
+}
 
 static void put_self(struct round *round, uint32_t source, uint32_t which)
 {
-    struct plan_source *from = &round->sources[source];
-
-    for (size_t i = 0; i < sizeof(self_order) / sizeof(self_order[0]); i++) {
-        uint32_t event = self_order[i] & from->self & which;
-        uint32_t isdir = 0;
-
-        if (event == 0)
-            continue;
-        if (from->is_dir &&
-            (event & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) == 0)
-            isdir = VN_IN_ISDIR;
-        put(round, source, event | isdir, 0, NULL, 0);
-    }
-    from->self &= ~which;
+    for (size_t step = 0; step < SELF_ORDER; step++)
+        if ((self_order[step].events & ~which) == 0)
+            put_self_event(round, source, step);
 }
 
 /* The source that watches the object of this part itself, or -1. */
@@ -107,17 +132,20 @@ static void put_content(struct round *round, uint32_t source,
                         uint32_t name_len)
 {
     uint32_t isdir = content->is_dir ? VN_IN_ISDIR : 0;
+    uint32_t bits = content->bits;
     int64_t object = plan_source_of(round->plan, round->sources,
                                     round->sources[source].dev, content->ino);
 
     if (object >= 0 && (round->sources[object].state != STATE_OPEN ||
                         round->sources[object].waits))
         object = -1;
-    for (size_t i = 0; i < sizeof(self_order) / sizeof(self_order[0]); i++) {
-        if ((content->bits & self_order[i]) != 0)
-            put(round, source, self_order[i] | isdir, 0, name, name_len);
-        if (object >= 0 && (self_order[i] & NOTE_CONTENT) != 0)
-            put_self(round, (uint32_t)object, self_order[i]);
+    for (size_t step = 0; step < SELF_ORDER; step++) {
+        uint32_t event = take_event(&bits, step);
+
+        if (event != 0)
+            put(round, source, event | isdir, 0, name, name_len);
+        if (object >= 0 && (self_order[step].events & NOTE_CONTENT) != 0)
+            put_self_event(round, (uint32_t)object, step);
     }
     content->told = true;
 }

@@ -68,6 +68,52 @@ static void changing_the_inode_is_attrib(void)
     guest_close(&q);
 }
 
+/* As somebody whose writing takes a set-user-id bit away. */
+static void as_nobody(bool cut)
+{
+    pid_t child = fork();
+    CHECK(child >= 0, "fork: %s", strerror(errno));
+    if (child == 0) {
+        int file = -1;
+        if (setgid(65534) == 0 && setuid(65534) == 0)
+            file = open("file", O_WRONLY | O_CLOEXEC);
+        if (file < 0 || (cut ? ftruncate(file, 1) : write(file, "T", 1) - 1))
+            _exit(1);
+        _exit(0);
+    }
+    guest_wait_child(child);
+}
+
+/* Item 55: with a truncation both in one event, with a write one by one. */
+static void losing_set_uid(void)
+{
+    struct guest_queue q;
+    if (geteuid() != 0)
+        guest_skip("only root can become somebody else");
+    guest_write("file", "text");
+    guest_open(&q);
+    int dir = guest_watch(&q, ".", IN_MODIFY | IN_ATTRIB);
+    int wd = guest_watch(&q, "file", IN_MODIFY | IN_ATTRIB);
+    for (int i = 0; i < 2; i++) {
+        bool cut = i == 0;
+        guest_chmod("file", 04777);
+        guest_expect(&q, dir, IN_ATTRIB, "file");
+        guest_expect(&q, wd, IN_ATTRIB, NULL);
+        as_nobody(cut);
+        if (cut) {
+            guest_expect(&q, dir, IN_MODIFY | IN_ATTRIB, "file");
+            guest_expect(&q, wd, IN_MODIFY | IN_ATTRIB, NULL);
+        } else {
+            guest_expect(&q, dir, IN_ATTRIB, "file");
+            guest_expect(&q, wd, IN_ATTRIB, NULL);
+            guest_expect(&q, dir, IN_MODIFY, "file");
+            guest_expect(&q, wd, IN_MODIFY, NULL);
+        }
+    }
+    guest_expect_quiet(&q);
+    guest_close(&q);
+}
+
 static void opening_and_closing(void)
 {
     struct guest_queue q;
@@ -159,6 +205,7 @@ int main(int argc, char **argv)
         GUEST_CASE(writing_is_modify),
         GUEST_CASE(truncation_is_modify),
         GUEST_CASE(changing_the_inode_is_attrib),
+        GUEST_CASE(losing_set_uid),
         GUEST_CASE(opening_and_closing),
         GUEST_CASE(reading_is_access),
         GUEST_CASE(a_whole_life),

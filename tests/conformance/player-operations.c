@@ -143,6 +143,8 @@ static int use(const char *label, const char *what, long number)
         return result(ftruncate(fd, number));
     if (!strcmp(what, "chmod"))
         return result(fchmod(fd, (mode_t)number));
+    if (!strcmp(what, "touch"))
+        return result(futimens(fd, NULL));
     return -1;
 }
 
