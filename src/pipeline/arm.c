@@ -51,10 +51,25 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
     return err < 0 ? err : 0;
 }
 
+/*
+ * A directory's attributes are noted from the first mask on that asks for them.
+ * What they are by then is what changes are told from.
+ */
+static void look_first(struct vnotify *engine, struct vnode *vnode)
+{
+    if (claim_post(&vnode->claim, &engine->barrier,
+                   claim_generation(&vnode->claim), HINT_LOOK,
+                   barrier_join(&engine->barrier)) == CLAIM_TAKEN)
+        worker_defer(engine, vnode, 0);
+}
+
 int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
                    uint32_t wanted)
 {
+    const uint32_t attributes = VN_IN_ATTRIB | VN_IN_MODIFY;
+
     for (;;) {
+        uint32_t had;
         int32_t armed = load_armed(vnode);
         int err;
 
@@ -68,8 +83,13 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
                 &vnode->armed, &armed, 0, memory_order_acquire, /* V1 */
                 memory_order_relaxed))
             continue;
+        /* relaxed: published by armed (V1) */
+        had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
         err = ask(engine, vnode, wanted);
         set_armed(vnode, 1);
+        if (err == 0 && vnode->is_dir && (wanted & attributes) != 0 &&
+            (had & attributes) == 0)
+            look_first(engine, vnode);
         return err;
     }
 }

@@ -109,6 +109,10 @@ static int make_source(struct dispatch *d, struct watch *watch,
     uint32_t mask =
         atomic_load_explicit(&watch->mask, memory_order_relaxed);
     bool ended = !watch_live(watch); /* by rm_watch: only IGNORED is left */
+    /* relaxed: of cost alone */
+    bool alone = atomic_load_explicit(&d->instance->watches,
+                                      memory_order_relaxed) <= 1;
+    bool has_children = vnode->is_dir && (mask & NOTE_CONTENT) != 0;
     int err = 0;
 
     *source = (struct plan_source){
@@ -118,10 +122,8 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .ends = (watch->untold_self & (SELF_IGNORED | SELF_GONE)) != 0,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = watch->untold_crossed,
-        .may_wait = !watch->let_go &&
-                    /* relaxed: of cost alone */
-                    atomic_load_explicit(&d->instance->watches,
-                                         memory_order_relaxed) > 1,
+        .may_wait = !watch->let_go && !alone,
+        .may_precede = !watch->let_go && (!alone || has_children),
     };
     if (ended)
         return 0;
@@ -166,7 +168,7 @@ static void settle_waiting(struct dispatch *d, struct plan_source *sources,
         return;
     wait = !nothing_under_way(d);
     for (uint32_t i = 0; ordered && i < count; i++)
-        wait = wait && sources[i].may_wait;
+        wait = wait && sources[i].may_precede;
     for (uint32_t i = 0; i < count; i++)
         sources[i].waits = wait && (ordered || sources[i].waits);
 }

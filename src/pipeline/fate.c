@@ -165,6 +165,8 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
                     uint32_t hints, bool entries_changed)
 {
     uint32_t events, as = 0;
+    uint32_t used = note_self_events(hints & ~(uint32_t)HINT_INODE,
+                                     vnode->is_dir);
     struct fate fate = { 0 };
     struct look look;
 
@@ -173,7 +175,7 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
                     SELF_IGNORED;
         return fate;
     }
-    if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY)) != 0 &&
+    if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY | HINT_LOOK)) != 0 &&
         look_at(vnode->host_fd, "", &look) == 0) {
         if ((hints & HINT_ATTRIB) != 0)
             as = attribute_events(vnode, hints, entries_changed, &look);
@@ -187,6 +189,8 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
     events = note_self_events(hints, vnode->is_dir) | (as & NOTE_TOGETHER);
     events |= close_after_quiet(engine, vnode, hints, events);
     fate.self = events;
+    if (vnode->unlinked)
+        fate.unnamed = used & events;
     fate.named = named_events(vnode, events, hints);
     if (has_ended(engine, vnode, hints))
         fate.self |= SELF_GONE;

@@ -10,6 +10,8 @@
 struct fate {
     /* Either with NOTE_TOGETHER. */
     uint32_t self;  /* events (IN_*) and SELF_* for its own watches */
+    uint32_t unnamed; /* those of `self` that are use of a descriptor whose name
+                         has gone: not for who asked with EXCL_UNLINK */
     uint32_t named; /* NOTE_CONTENT, for the directories that have it */
 };
 

@@ -38,6 +38,9 @@ enum note_hint {
                                another directory (FreeBSD's EXTEND) */
     HINT_KEEP = 1 << 13,    /* knotes on its children are wanted (keep.h) */
     HINT_ALARM = 1 << 14,   /* a time that its holder asked for (alarm.h) */
+    HINT_LOOK = 1 << 15,    /* its attributes were not noted until now */
+    /* What is done to an inode, by whatever way, and not to an open file. */
+    HINT_INODE = HINT_ATTRIB | HINT_LINKS | HINT_RENAME,
 };
 
 enum {

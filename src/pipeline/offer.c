@@ -6,6 +6,7 @@
 #include "pipeline/backlog.h"
 #include "pipeline/child.h"
 #include "pipeline/engine.h"
+#include "pipeline/fate.h"
 
 /* Something was put into the watch: says so. */
 static void post(struct serving *s, struct watch *watch)
@@ -57,14 +58,23 @@ static void offer_to(struct serving *s, struct watch *watch,
 }
 
 void offer_to_watches(struct serving *s, struct vnode *vnode,
-                      struct offer *offer, uint32_t self)
+                      struct offer *offer, const struct fate *fate)
 {
     ck_epoch_section_t section;
     struct chain_link *at;
 
     begin_walk(s->worker, &section);
-    for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at))
-        offer_to(s, CHAIN_OBJECT(struct watch, chain, at), offer, self);
+    for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at)) {
+        struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
+        uint32_t self = fate->self;
+
+        /* relaxed: a new mask takes effect soon */
+        if ((atomic_load_explicit(&watch->mask, memory_order_relaxed) &
+             VN_IN_EXCL_UNLINK) != 0)
+            self &= ~fate->unnamed;
+        if (offer != NULL || self != 0)
+            offer_to(s, watch, offer, self);
+    }
     end_walk(s->worker, &section);
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+struct fate;
 struct handoff_link;
 struct offer;
 struct vnode;
@@ -23,7 +24,7 @@ struct serving {
 
 /* `offer` (or NULL) and self events, to every watch of the vnode. */
 void offer_to_watches(struct serving *, struct vnode *, struct offer *offer,
-                      uint32_t self);
+                      const struct fate *);
 
 /* Named events, to the watches of each directory that has the vnode as a
    child.  0, or -ENOMEM: some may have them and others not. */

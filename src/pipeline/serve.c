@@ -217,7 +217,7 @@ static int tell_watches(struct serving *s, struct vnode *vnode,
     if (fate.named != 0)
         err = offer_to_parents(s, vnode, fate.named);
     if (offer != NULL || fate.self != 0)
-        offer_to_watches(s, vnode, offer, fate.self);
+        offer_to_watches(s, vnode, offer, &fate);
     offer_dispatch(s);
     return err;
 }

@@ -203,11 +203,22 @@ def times_of_a_fifo(case):
                 == "fifo"), case.seen
 
 
+def times_as_they_were(case):
+    """A time that is set to what it was leaves no trace: MODIFY and ACCESS may
+    be told as ATTRIB."""
+    if not case.tree.left_a_time:
+        return case.native, case.seen
+    return tuple([event._replace(mask=event.mask.replace(
+        "MODIFY", "ATTRIB").replace("ACCESS", "ATTRIB")) for event in events]
+                 for events in (case.native, case.seen))
+
+
 RULES = [reading_a_directory, mknod_of_a_file, exchange, other_names,
          after_the_name, held_otherwise, replaced_directory,
          replaced_unseen,
          moves_not_asked_for,
          no_notes_of_use, moved_out_or_in, times_of_a_fifo,
+         times_as_they_were,
          once_by_use, several_at_once]
 
 
@@ -216,7 +227,8 @@ class Rules:
 
     def __init__(self, path):
         self.listed = {}  # rule -> (modes, reason)
-        self.used = collections.Counter()
+        self.used = collections.Counter()  # by mode and rule
+        self.used_by = collections.defaultdict(set)  # mode, script -> rules
         with open(path, encoding="utf-8") as lines:
             for line in lines:
                 if line.startswith("scripts:"):
@@ -251,7 +263,7 @@ class Rules:
                     yield f"scripts:{rule.__name__} {mode}"
 
 
-def judge_step(native, seen, world, ended, mode, rules):
+def judge_step(native, seen, world, ended, mode, rules, script):
     """A sentence, or None."""
     lags = "strict" not in mode
     words = native.operation.split() or [""]
@@ -273,6 +285,7 @@ def judge_step(native, seen, world, ended, mode, rules):
                 f"[{'; '.join(map(str, seen.events))}]")
     for name in needed:
         rules.used[mode, name] += 1
+        rules.used_by[mode, script].add(name)
     return None
 
 
@@ -289,7 +302,8 @@ def differences(script, native, seen, mode, rules):
         world.apply(one)
         after, holding = world.paths, world.held
         world.paths, world.held = {**before, **after}, {**held, **holding}
-        sentence = judge_step(one, other, world, ended, mode, rules)
+        sentence = judge_step(one, other, world, ended, mode, rules,
+                              script.name)
         world.paths, world.held = after, holding
         if sentence:
             out.append(sentence)

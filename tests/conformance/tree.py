@@ -12,6 +12,8 @@ class Tree:
         self.targets = {}      # path of a symlink -> where it leads
         self.held = {}         # label -> (object, path when it was opened)
         self.watches = {}      # "A:w" -> (object, mask)
+        self.timed = {}        # object -> which times are as `times` sets them
+        self.left_a_time = False  # by the last operation, which set it to that
         self.last = 0
 
     def make(self, path, kind):
@@ -58,9 +60,11 @@ class Tree:
     def apply(self, step):
         """After a step that was performed."""
         words = step.operation.split()
+        self.left_a_time = False
         if step.outcome or not words:
             return
         name, rest = words[0], words[1:]
+        self.keep_times(name, rest)
         if name in ("create", "mknod", "mkfifo", "save", "mkdir"):
             self.make(rest[0], {"mkdir": "dir", "mkfifo": "fifo"}.get(
                 name, "file"))
@@ -83,6 +87,18 @@ class Tree:
             self.held.pop(rest[0], None)
         elif name == "watch":
             self.watch(rest[0], rest[1], rest[2])
+
+    def keep_times(self, name, rest):
+        path = self.held.get(rest[0]) if name == "use" else (
+            self.resolve(rest[0]) if rest else None)
+        if name == "times":
+            timed = self.timed.setdefault(path, set())
+            self.left_a_time = bool(timed & SETS.get(rest[1], set()))
+            if rest[1] == "now":
+                timed.clear()
+            timed |= SETS.get(rest[1], set())
+        elif name in ("append", "write", "save", "empty", "truncate", "use"):
+            self.timed.pop(path, None)
 
     def watch(self, label, path, mask):
         number = self.resolve(path)
@@ -111,6 +127,8 @@ class Tree:
         return None
 
 
+SETS = {"then": {"access", "modify"}, "modify": {"modify"},
+        "access": {"access"}}
 EVENTS = {"ACCESS", "MODIFY", "ATTRIB", "CLOSE_WRITE", "CLOSE_NOWRITE",
           "OPEN", "MOVED_FROM", "MOVED_TO", "CREATE", "DELETE",
           "DELETE_SELF", "MOVE_SELF"}
