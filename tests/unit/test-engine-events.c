@@ -47,6 +47,38 @@ static void test_engine_tells_nothing_from_before_the_watch(void **state)
     expect("1 delete a");
 }
 
+/* The object has its knote already, and notes are on their way. */
+static void test_engine_tells_a_further_watch_nothing_from_before(void **state)
+{
+    struct vnotify_instance *other = open_instance();
+
+    (void)state;
+    make_dir("d");
+    make_file("d/a");
+    assert_int_equal(add("d", VN_IN_MODIFY | VN_IN_ATTRIB), 1);
+    assert_int_equal(add("d/a", VN_IN_ALL_EVENTS), 2);
+    for (int i = 1; i <= 200; i++) {
+        int wd;
+
+        append_to("d/a");
+        change_mode("d", i % 2 == 0 ? 0700 : 0750);
+        wd = vnotify_add_watch(other, path("d/a"),
+                               VN_IN_MODIFY | VN_IN_MOVE_SELF);
+        assert_true(wd > 0);
+        assert_true(vnotify_add_watch(other, path("d"), VN_IN_MODIFY |
+                                                            VN_IN_ATTRIB) > 0);
+        sync_now();
+        assert_string_equal(read_words(other), "");
+        /* But all that comes after. */
+        append_to("d/a");
+        sync_now();
+        assert_non_null(strstr(read_words(other), "modify"));
+        vnotify_instance_destroy(other);
+        other = open_instance();
+    }
+    vnotify_instance_destroy(other);
+}
+
 static void test_engine_tells_the_bytes_of_a_name(void **state)
 {
     char name[256], wanted[300];
@@ -288,6 +320,7 @@ int main(void)
         ENGINE_TEST(test_engine_tells_what_comes_and_goes),
         ENGINE_TEST(test_engine_tells_only_direct_children),
         ENGINE_TEST(test_engine_tells_nothing_from_before_the_watch),
+        ENGINE_TEST(test_engine_tells_a_further_watch_nothing_from_before),
         ENGINE_TEST(test_engine_tells_the_bytes_of_a_name),
         ENGINE_TEST(test_engine_pairs_a_rename_within_a_directory),
         ENGINE_TEST(test_engine_pairs_a_rename_across_directories),
