@@ -59,7 +59,7 @@ struct children {
     struct row *rows; /* by inode, ascending, as far as `sorted` */
     uint32_t count, sorted, size;
     uint32_t swept;       /* rows without a child */
-    uint32_t wanted;      /* NOTE_CONTENT bits that rows are kept for */
+    uint32_t wanted;      /* that rows are kept for: note_children_wanted */
     uint64_t listing;     /* id of the snapshot that rows follow; 0: none */
     int64_t listed_rt_ns; /* when that was listed */
     uint64_t leave_ns;    /* leaving rows are let go then; 0: there is none */

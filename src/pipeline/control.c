@@ -300,12 +300,14 @@ static bool updated(struct joining *j, int *result)
 }
 
 /*
- * The children, where this mask asks for what happens in them: before the call
+ * The children, where this mask asks for what becomes of them: before the call
  * returns, so that what the guest does next is noticed.
  */
 static uint32_t content_of(const struct joining *j)
 {
-    return j->vnode->is_dir ? j->mask & (uint32_t)NOTE_CONTENT : 0;
+    return j->vnode->is_dir
+               ? note_children_wanted(kq_notes_dir(j->engine->kq), j->mask)
+               : 0;
 }
 
 /* This thread holds the claim and can do it itself. */

@@ -58,7 +58,21 @@ uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted)
     /* Of a child directory only what its parent's watch tells of it. */
     if (is_dir && (wanted & NOTE_WANT_SELF) == 0)
         notes &= ~(uint32_t)(NOTE_WRITE | NOTE_EXTEND | NOTE_LINK);
+    /* Of what is only held, that it is worth no descriptor any more. */
+    if ((wanted & (NOTE_CONTENT | NOTE_WANT_SELF)) == 0)
+        notes &= NOTE_DELETE | NOTE_REVOKE;
     return notes;
+}
+
+uint32_t note_children_wanted(uint32_t host_notes_dir, uint32_t mask)
+{
+    uint32_t wanted = mask & (uint32_t)NOTE_CONTENT;
+
+    /* EXTEND says that a name went by a rename; else only its inode knows. */
+    if ((mask & (VN_IN_MOVED_FROM | VN_IN_DELETE)) != 0 &&
+        (host_notes_dir & NOTE_EXTEND) == 0)
+        wanted |= NOTE_WANT_LIVES;
+    return wanted;
 }
 
 uint32_t note_hints(uint32_t fflags, bool is_dir)

@@ -55,11 +55,18 @@ enum {
     NOTE_TOGETHER = NOTE_AT_ONCE | NOTE_ATTRIB_FIRST,
     /* Beside IN_* bits: the object is watched itself, not only as a child. */
     NOTE_WANT_SELF = 1 << 30,
+    /* Beside NOTE_CONTENT: children are held, so that they can be asked whether
+       they live on when their name goes. */
+    NOTE_WANT_LIVES = 1 << 29,
 };
 
 /* NOTE_* bits to ask for so that `wanted` can be served: IN_* bits, and
    NOTE_WANT_SELF. */
 uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted);
+
+/* Of a directory that is watched with this mask: NOTE_CONTENT bits and
+   NOTE_WANT_LIVES, which its children are kept for. */
+uint32_t note_children_wanted(uint32_t host_notes_dir, uint32_t mask);
 
 /* Hints of NOTE_* bits. */
 uint32_t note_hints(uint32_t fflags, bool is_dir);

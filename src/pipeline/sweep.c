@@ -221,7 +221,7 @@ void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
     struct children *children = dir->children;
 
     say_closed(children, now);
-    if (children->swept == 0) {
+    if (children->swept == 0 || (children->wanted & NOTE_CONTENT) == 0) {
         children->sweep_ns = 0;
         return;
     }

@@ -39,7 +39,8 @@ struct vnode {
     struct chain watches; /* V2, registry lock: of struct watch */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
-    _Atomic uint32_t content; /* V5: NOTE_CONTENT bits that its watches want */
+    _Atomic uint32_t content; /* V5: what its children are wanted for
+                                 (note_children_wanted) by its watches */
     _Atomic uint32_t kept;    /* V5: those that its children are kept for */
     _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
     _Atomic uint64_t joined; /* V3: drawn after the newest watch's entry */

@@ -103,9 +103,9 @@ static void in_and_out(void)
     guest_mkdir("outside");
     guest_touch("outside/file");
     guest_mkdir("outside/dir");
+    guest_await_age("outside/dir"); /* the file is older still */
     guest_open(&q);
     int wd = guest_watch(&q, "d", MEMBERS);
-    guest_await_age("outside/dir"); /* the file is older still */
     guest_rename("outside/file", "d/file");
     guest_expect(&q, wd, IN_MOVED_TO, "file");
     guest_rename("outside/dir", "d/dir");
@@ -114,6 +114,22 @@ static void in_and_out(void)
     guest_expect(&q, wd, IN_MOVED_FROM, "file");
     guest_rename("d/dir", "outside/dir");
     guest_expect(&q, wd, IN_MOVED_FROM | IN_ISDIR, "dir");
+    guest_expect_quiet_in(&q, wd, "d");
+    guest_close(&q);
+}
+
+static void in_comes_what_is_younger_than_the_watch(void)
+{
+    struct guest_queue q;
+    guest_mkdir("d");
+    guest_mkdir("outside");
+    guest_open(&q);
+    int wd = guest_watch(&q, "d", MEMBERS);
+    guest_touch("outside/file");
+    guest_rename("outside/file", "d/file");
+    guest_expect(&q, wd, IN_MOVED_TO, "file");
+    guest_rename("d/file", "outside/file");
+    guest_expect(&q, wd, IN_MOVED_FROM, "file");
     guest_expect_quiet_in(&q, wd, "d");
     guest_close(&q);
 }
@@ -265,6 +281,7 @@ int main(int argc, char **argv)
         GUEST_CASE(between_two_directories),
         GUEST_CASE(between_two_instances),
         GUEST_CASE(in_and_out),
+        GUEST_CASE(in_comes_what_is_younger_than_the_watch),
         GUEST_CASE(only_half_is_asked),
         GUEST_CASE(the_moved_one_is_told_after_the_pair),
         GUEST_CASE(over_an_existing_name_there_is_no_delete),

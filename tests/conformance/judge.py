@@ -6,6 +6,7 @@ rule is listed in known-differences as scripts:RULE, with the modes in which it
 holds and the reason.
 """
 import collections
+import os
 
 import bursts
 import compare
@@ -99,7 +100,16 @@ def moves_not_asked_for(case):
         mask = case.tree.mask(event)
         return ((event.bits() == {"CREATE"} and "MOVED_TO" not in mask)
                 or (event.bits() == {"DELETE"} and "MOVED_FROM" not in mask))
-    return case.native, drop(case.seen, unasked)
+
+    # That was the one event of a ONESHOT watch.
+    case.ended.update((event.instance, event.watch) for event in case.seen
+                      if unasked(event)
+                      and "ONESHOT" in case.tree.mask(event))
+
+    def gone(event):
+        return (event.instance, event.watch) in case.ended
+    return drop(case.native, gone), drop(
+        case.seen, lambda event: unasked(event) or gone(event))
 
 
 def no_notes_of_use(case):
@@ -115,9 +125,12 @@ def moved_out_or_in(case):
         return case.native, case.seen
     name = case.words[2].rsplit("/", 1)[-1]
 
+    def pairs_of(events):
+        return collections.Counter((event.instance, event.cookie)
+                                   for event in events if event.cookie)
+
     def plain(events):
-        pairs = collections.Counter((event.instance, event.cookie)
-                                    for event in events if event.cookie)
+        pairs = pairs_of(events)
         for event in events:
             if pairs[event.instance, event.cookie] == 1:
                 event = event._replace(cookie=None, mask=event.mask.replace(
@@ -130,6 +143,15 @@ def moved_out_or_in(case):
     native, seen = list(plain(case.native)), list(plain(case.seen))
     created = {(event.instance, event.watch) for event in native
                if event.bits() == {"CREATE"}}
+    # Who asks for neither way of coming is told nothing of it natively.
+    old, new = (os.path.dirname(word) for word in case.words[1:3])
+    paired = {instance for (instance, _), count in
+              pairs_of(case.native).items() if count == 2}
+    if old != new:
+        created |= {tuple(label.split(":")) for label, (number, _) in
+                    case.tree.watches.items()
+                    if number == case.tree.resolve(new)
+                    and label[0] not in paired}
 
     # Renamed over from outside: the old bearer of the name is deleted.
     def follows(event):
