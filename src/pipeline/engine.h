@@ -139,8 +139,10 @@ static inline uint64_t engine_tick(struct vnotify *engine)
 /* Do the host's notes tell who opened and closed a file? */
 static inline bool engine_sees_closes(const struct vnotify *engine)
 {
-    return note_wanted(kq_notes_file(engine->kq), false, VN_IN_CLOSE_WRITE) !=
-           note_wanted(kq_notes_file(engine->kq), false, 0);
+    uint32_t notes = kq_notes_file(engine->kq);
+
+    return note_wanted(notes, false, NOTE_WANT_SELF | VN_IN_CLOSE_WRITE) !=
+           note_wanted(notes, false, NOTE_WANT_SELF);
 }
 
 /* reader.c */

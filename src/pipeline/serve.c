@@ -19,7 +19,7 @@
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
-    vnode->due_ns = due_ns;
+    vnode->due_ns = due_ns == 0 ? 1 : due_ns; /* 0 is "never" to a sleeper */
     handoff_give(&engine->again, &vnode->link);
     lot_wake(&engine->lot, 1);
 }
