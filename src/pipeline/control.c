@@ -57,6 +57,7 @@ struct joining {
     uint32_t mask;
     struct snapshot *told;
     uint64_t begin, end;
+    uint64_t joined_ns;  /* watch.h */
 };
 
 /* Opening. */
@@ -269,6 +270,7 @@ static int join(struct joining *j)
         return -ENOMEM;
     }
     j->told = NULL; /* the watch's now */
+    watch->joined_ns = j->joined_ns;
     pthread_mutex_lock(&instance->lock);
     if (answer_from_watch(j, &result)) {
         pthread_mutex_unlock(&instance->lock);
@@ -476,6 +478,10 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
         kept = err > 0 ? await_kept(&j) : 0;
         housekeeper_put_vnode(j.engine, j.vnode);
         return kept != 0 ? kept : err;
+    }
+    if (!made) { /* what was noted before is not this watch's to tell */
+        reader_await_turn(j.engine);
+        j.joined_ns = now_ns();
     }
     err = made ? first_watch(&j, host_fd) : further_watch(&j, host_fd);
     if (err == 0)

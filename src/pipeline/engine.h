@@ -104,6 +104,8 @@ struct vnotify {
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
     _Atomic uint32_t stop;        /* E4: threads end */
+    _Atomic uint32_t turns;       /* E6: the reader's; odd while it is in one */
+    _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
     _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
     _Atomic uint32_t child_fds;   /* relaxed: a bound, kept about right */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
@@ -147,6 +149,10 @@ static inline bool engine_sees_closes(const struct vnotify *engine)
 
 /* reader.c */
 void *reader_main(void *engine);
+/* Any thread but the reader: returns when all that the host had noted before
+   the call has been collected.  Waits for one or two turns, not for workers
+   (unless the ring is full), and not at all if nothing is there. */
+void reader_await_turn(struct vnotify *);
 
 /* worker.c */
 void *worker_main(void *worker);

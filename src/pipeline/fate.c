@@ -164,10 +164,12 @@ static uint32_t named_events(const struct vnode *vnode, uint32_t events,
 struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
                     uint32_t hints, bool entries_changed)
 {
-    uint32_t events, as = 0;
+    uint32_t events, quiet, as = 0;
     uint32_t used = note_self_events(hints & ~(uint32_t)HINT_INODE,
                                      vnode->is_dir);
-    struct fate fate = { 0 };
+    struct fate fate = {
+        .lasting = SELF_GONE | SELF_IGNORED | VN_IN_UNMOUNT,
+    };
     struct look look;
 
     if ((hints & HINT_REVOKE) != 0) {
@@ -187,7 +189,9 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
         count_links(vnode);
     }
     events = note_self_events(hints, vnode->is_dir) | (as & NOTE_TOGETHER);
-    events |= close_after_quiet(engine, vnode, hints, events);
+    quiet = close_after_quiet(engine, vnode, hints, events);
+    fate.lasting |= quiet;
+    events |= quiet;
     fate.self = events;
     if (vnode->unlinked)
         fate.unnamed = used & events;

@@ -13,6 +13,8 @@ struct fate {
     uint32_t unnamed; /* those of `self` that are use of a descriptor whose name
                          has gone: not for who asked with EXCL_UNLINK */
     uint32_t named; /* NOTE_CONTENT, for the directories that have it */
+    uint32_t lasting; /* those of either that are for watches made since the
+                         note as well: ends, and closes after a quiet time */
 };
 
 /* `entries_changed`: of a directory, with this listing. */

@@ -57,6 +57,16 @@ static void offer_to(struct serving *s, struct watch *watch,
     post(s, watch);
 }
 
+/* Of what is told of the vnode, that which is this watch's to tell: if all of
+   it was noted before the watch was made, no more than what lasts. */
+static uint32_t since_joined(const struct vnode *vnode,
+                             const struct watch *watch, uint32_t events,
+                             uint32_t lasting)
+{
+    return vnode_is_older(vnode, watch->joined_ns) ? events & lasting
+                                                   : events;
+}
+
 void offer_to_watches(struct serving *s, struct vnode *vnode,
                       struct offer *offer, const struct fate *fate)
 {
@@ -66,7 +76,8 @@ void offer_to_watches(struct serving *s, struct vnode *vnode,
     begin_walk(s->worker, &section);
     for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at)) {
         struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
-        uint32_t self = fate->self;
+        uint32_t self = since_joined(vnode, watch, fate->self,
+                                     fate->lasting);
 
         /* relaxed: a new mask takes effect soon */
         if ((atomic_load_explicit(&watch->mask, memory_order_relaxed) &
@@ -78,9 +89,14 @@ void offer_to_watches(struct serving *s, struct vnode *vnode,
     end_walk(s->worker, &section);
 }
 
-/* Inside an epoch section: to each watch of the directory that wants it. */
+/*
+ * Inside an epoch section: to each watch of the directory that wants it.  With
+ * `vnode`, the child whose notes say so, no more than what lasts to those who
+ * have joined since.
+ */
 static int offer_content(struct serving *s, const struct vnode *dir,
-                         const struct finding *finding)
+                         const struct vnode *vnode,
+                         const struct finding *finding, uint32_t lasting)
 {
     struct chain_link *at;
 
@@ -92,6 +108,8 @@ static int offer_content(struct serving *s, const struct vnode *dir,
                                              memory_order_relaxed);
         struct content_item *item;
 
+        if (vnode != NULL)
+            bits = since_joined(vnode, watch, bits, lasting);
         if (bits == 0)
             continue;
         bits |= finding->bits & NOTE_TOGETHER;
@@ -105,7 +123,8 @@ static int offer_content(struct serving *s, const struct vnode *dir,
     return 0;
 }
 
-int offer_to_parents(struct serving *s, struct vnode *vnode, uint32_t bits)
+int offer_to_parents(struct serving *s, struct vnode *vnode,
+                     const struct fate *fate)
 {
     ck_epoch_section_t section;
     struct chain_link *at;
@@ -115,9 +134,9 @@ int offer_to_parents(struct serving *s, struct vnode *vnode, uint32_t bits)
     for (at = chain_first(&vnode->parents); at != NULL && err == 0;
          at = chain_next(at)) {
         const struct child *child = CHAIN_OBJECT(struct child, chain, at);
-        struct finding finding = { child->ino, bits, vnode->is_dir };
+        struct finding finding = { child->ino, fate->named, vnode->is_dir };
 
-        err = offer_content(s, child->dir, &finding);
+        err = offer_content(s, child->dir, vnode, &finding, fate->lasting);
     }
     end_walk(s->worker, &section);
     return err;
@@ -133,7 +152,7 @@ int offer_findings(struct serving *s, struct vnode *dir)
         return 0;
     begin_walk(s->worker, &section);
     for (uint32_t i = 0; i < children->finding_count && err == 0; i++)
-        err = offer_content(s, dir, &children->findings[i]);
+        err = offer_content(s, dir, NULL, &children->findings[i], 0);
     end_walk(s->worker, &section);
     if (err == 0)
         children->finding_count = 0;

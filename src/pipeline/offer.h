@@ -28,7 +28,7 @@ void offer_to_watches(struct serving *, struct vnode *, struct offer *offer,
 
 /* Named events, to the watches of each directory that has the vnode as a
    child.  0, or -ENOMEM: some may have them and others not. */
-int offer_to_parents(struct serving *, struct vnode *, uint32_t bits);
+int offer_to_parents(struct serving *, struct vnode *, const struct fate *);
 
 /* The directory's findings, to its watches; none are left then.  -ENOMEM. */
 int offer_findings(struct serving *, struct vnode *dir);

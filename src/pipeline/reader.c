@@ -10,6 +10,7 @@
  * item before it collects (barrier.h).
  */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 
 #include "pipeline/engine.h"
@@ -71,6 +72,56 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
     enqueue(engine, tally, &note);
 }
 
+/*
+ * E6.  The count of turns is odd while one is on.  A note that the host has
+ * posted is in the kqueue or was collected by a turn.  If the kqueue is seen to
+ * be empty, and then the count to be even, that turn has ended; and in any case
+ * when one has ended that began after the call.
+ *
+ *     reader                              add_watch
+ *       turns to even                       turn_waiters up
+ *       look at turn_waiters; wake          look at turns; sleep
+ *
+ * All are seq_cst: each side writes one word and reads the other's.  Nobody
+ * sleeps for a turn that does not come: it is asked for after the count was
+ * read, and who comes to the end of one wakes all.
+ */
+static uint32_t turns_of(struct vnotify *engine)
+{
+    return atomic_load_explicit(&engine->turns, memory_order_seq_cst); /* E6 */
+}
+
+static void pass_turn(struct vnotify *engine)
+{
+    atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
+                              memory_order_seq_cst);
+    if (atomic_load_explicit(&engine->turn_waiters, /* E6 */
+                             memory_order_seq_cst) != 0)
+        park_wake(&engine->turns, INT_MAX);
+}
+
+void reader_await_turn(struct vnotify *engine)
+{
+    uint32_t first = turns_of(engine), now;
+    uint32_t enough = 2 + (first & 1);
+
+    if (!kq_pending(engine->kq) && (turns_of(engine) & 1) == 0)
+        return;
+    atomic_fetch_add_explicit(&engine->turn_waiters, 1, /* E6 */
+                              memory_order_seq_cst);
+    for (;;) {
+        now = turns_of(engine);
+        if (now - first >= enough ||
+            (!kq_pending(engine->kq) && (turns_of(engine) & 1) == 0))
+            break;
+        /* Not all that the kernel tells makes a note, and then a turn. */
+        engine->barrier.kick(engine->barrier.arg);
+        park_wait(&engine->turns, now, NULL);
+    }
+    atomic_fetch_sub_explicit(&engine->turn_waiters, 1, /* E6 */
+                              memory_order_seq_cst);
+}
+
 static void turn(struct vnotify *engine, struct tally *tally)
 {
     unsigned phases = barrier_join(&engine->barrier);
@@ -78,6 +129,8 @@ static void turn(struct vnotify *engine, struct tally *tally)
     struct kevent events[BATCH];
     int count;
 
+    atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
+                              memory_order_seq_cst);
     do {
         count = kq_event(engine->kq, NULL, 0, events, BATCH);
         for (int i = 0; i < count; i++)
@@ -88,6 +141,7 @@ static void turn(struct vnotify *engine, struct tally *tally)
         barrier_flip(&engine->barrier, ticket);
     }
     barrier_done(&engine->barrier, phases);
+    pass_turn(engine);
 }
 
 void *reader_main(void *arg)

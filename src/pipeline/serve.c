@@ -215,7 +215,7 @@ static int tell_watches(struct serving *s, struct vnode *vnode,
 
     /* The parent's named event comes before the object's own. */
     if (fate.named != 0)
-        err = offer_to_parents(s, vnode, fate.named);
+        err = offer_to_parents(s, vnode, &fate);
     if (offer != NULL || fate.self != 0)
         offer_to_watches(s, vnode, offer, &fate);
     offer_dispatch(s);

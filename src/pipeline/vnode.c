@@ -211,3 +211,16 @@ void registry_unlink(struct registry *registry, struct chain *chain,
     chain_remove(chain, link);
     pthread_mutex_unlock(&registry->lock);
 }
+
+void vnode_noted(struct vnode *vnode, uint64_t read_ns)
+{
+    /* relaxed: the claim's release and acquire order it (V6) */
+    uint64_t newest = atomic_load_explicit(&vnode->newest_ns,
+                                           memory_order_relaxed);
+
+    while (newest < read_ns &&
+           !atomic_compare_exchange_weak_explicit(
+               &vnode->newest_ns, &newest, read_ns, /* V6 */
+               memory_order_relaxed, memory_order_relaxed))
+        continue;
+}

@@ -8,7 +8,7 @@
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
  * Protocol  V1 armed, V2 the lists of watches and of parents, V3 begun,
- *           V5 kept.
+ *           V5 kept, V6 newest_ns.
  */
 #pragma once
 
@@ -46,6 +46,7 @@ struct vnode {
     _Atomic uint64_t joined; /* V3: drawn after the newest watch's entry */
     _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
                                   read; relaxed: an order among vnodes */
+    _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
     _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
     _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
     _Atomic uint32_t alarm_listed; /* A1 */
@@ -109,6 +110,21 @@ void registry_free(struct registry *, struct vnode *);
 /* Adds to and removes from the chains of vnodes, with the registry's lock. */
 void registry_link(struct registry *, struct chain *, struct chain_link *);
 void registry_unlink(struct registry *, struct chain *, struct chain_link *);
+
+/*
+ * V6: raised before a note is posted to the claim, looked at after its bits
+ * were taken: so no note that is being told was read later.  It never falls,
+ * and a stale note may raise it: then a watch is told more than it need be.
+ */
+void vnode_noted(struct vnode *, uint64_t read_ns);
+
+/* V6, holder: is none of the notes of a time that this concerns? */
+static inline bool vnode_is_older(const struct vnode *vnode,
+                                  uint64_t joined_ns)
+{
+    return atomic_load_explicit(&vnode->newest_ns, /* V6 */
+                                memory_order_relaxed) < joined_ns;
+}
 
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)

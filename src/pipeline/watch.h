@@ -61,6 +61,8 @@ struct watch {
                                   read; 0: none */
     _Atomic uint32_t queued;   /* W4: in the inbox */
     struct chain_link chain;   /* of the vnode's watches: V2, registry lock */
+    uint64_t joined_ns;        /* fixed: what was read from the kqueue before
+                                  then is none of its business; 0: nothing */
     struct handoff contents;   /* W5: content items, oldest first */
     bool removed;              /* by rm_watch: instance lock */
     struct handoff_link inbox_link;

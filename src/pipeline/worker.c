@@ -47,6 +47,7 @@ static bool next_note(struct worker *worker)
     (void)atomic_compare_exchange_strong_explicit(
         &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
         memory_order_relaxed);
+    vnode_noted(vnode, note.read_ns);
     switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
                        note.phases)) {
     case CLAIM_TAKEN:
