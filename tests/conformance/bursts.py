@@ -51,8 +51,11 @@ def differences(native, seen, mode):
     written, told, ignored = set(), set(), set()
     natively = {(event.instance, event.watch) for step in native
                 for event in step.events}
-    linked = any(step.operation.startswith("link ") and not step.outcome
-                 for step in native)
+    # A note names an inode, not the name under which it was used: what has
+    # several names, or was given another one meanwhile.
+    linked = any(step.operation.startswith(("link ", "rename ", "norename ",
+                                            "exchange "))
+                 and not step.outcome for step in native)
     # A time that is set to what it was leaves no trace of which one it was.
     timed = any(step.operation.startswith("times ") for step in native)
     made = any(step.operation.startswith("mknod ") for step in native)
