@@ -498,7 +498,7 @@ static void remove_tree(void)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct options options = { 0 };
     struct vnotify_config config = { .queue_events = 64 };
     uint64_t random;
     struct vnotify_stats stats;
