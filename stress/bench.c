@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "vnotify.h"
 
 enum {
@@ -16,6 +18,7 @@ enum {
                  VN_IN_MOVED_TO,
     LIBUV = MEMBERSHIP | VN_IN_MODIFY | VN_IN_ATTRIB | VN_IN_DELETE_SELF |
             VN_IN_MOVE_SELF,
+    DESCRIPTORS_ELSE = 300, /* for all that is no watch */
     LISTING_BYTES = 256 * 1024,
     LISTINGS = 9,
     CREATES = 51,
@@ -92,6 +95,30 @@ int bench_open_dir(const char *path)
     if (fd < 0)
         give_up("open", path);
     return fd;
+}
+
+unsigned long bench_watches(const struct bench *bench, unsigned long wanted)
+{
+    struct rlimit limit;
+
+    if (bench->options.count != 0)
+        wanted = bench->options.count;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        give_up("ask for", "the limit of descriptors");
+    if (wanted > limit.rlim_max - DESCRIPTORS_ELSE)
+        wanted = limit.rlim_max - DESCRIPTORS_ELSE;
+    return wanted;
+}
+
+void bench_settle(const struct agent *agent)
+{
+    uint64_t deadline = now_ns() + UINT64_C(20000000000);
+    struct usage usage;
+
+    do {
+        sleep_until_ns(now_ns() + 10000000);
+        process_group_usage(agent->pid, &usage);
+    } while (usage.descriptors > DESCRIPTORS_ELSE && now_ns() < deadline);
 }
 
 double primitive_listing(const char *path)

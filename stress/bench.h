@@ -46,6 +46,15 @@ void bench_create(int dir_fd, const char *name);
 
 int bench_open_dir(const char *path);
 
+/*
+ * How many directories to watch: --count, else `wanted`; fewer if a process may
+ * not have a descriptor for each.
+ */
+unsigned long bench_watches(const struct bench *, unsigned long wanted);
+
+/* Waits until a subject has given back what a closed instance held. */
+void bench_settle(const struct agent *);
+
 /* What the machine takes for the parts, in nanoseconds. */
 
 /* All entries of the directory, through one descriptor. */
