@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 
 #include "agent-protocol.h"
 #include "pace.h"
+
+enum { ANSWER_MS_MAX = 120 * 1000 };
 
 static _Noreturn void give_up(const struct agent *agent, const char *what,
                               int error)
@@ -131,8 +134,11 @@ static void send(struct agent *agent, const struct agent_command *command)
 
 static int64_t receive(struct agent *agent)
 {
+    struct pollfd answered = { .fd = agent->from, .events = POLLIN };
     int64_t answer;
 
+    if (poll(&answered, 1, ANSWER_MS_MAX) == 0)
+        give_up(agent, "does not answer", ETIMEDOUT);
     if (read(agent->from, &answer, sizeof(answer)) != sizeof(answer))
         give_up(agent, "has ended", EPIPE);
     return answer;
