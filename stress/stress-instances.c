@@ -38,7 +38,8 @@ static void *watch(void *arg)
         unsigned reads = random_below(&w->random, 4);
 
         for (unsigned i = 0; i < watches; i++)
-            watcher_add(w, random_below(&w->random, DIRS), MEMBERSHIP);
+            watcher_add_moving(w, random_below(&w->random, DIRS),
+                               MEMBERSHIP);
         for (unsigned i = 0; i < reads; i++) {
             pause_us(random_below(&w->random, 300));
             watcher_read(w, 4096);

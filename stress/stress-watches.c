@@ -21,7 +21,10 @@ static void churn_once(struct watcher *w)
     unsigned i = random_below(&w->random, DIRS);
 
     if (w->models[i].wd == 0) {
-        watcher_add(w, i, MEMBERSHIP);
+        if (random_below(&w->random, 50) == 0)
+            watcher_add(w, i, MEMBERSHIP);
+        else
+            watcher_add_moving(w, i, MEMBERSHIP);
         atomic_fetch_add(&adds, 1);
     } else {
         watcher_remove(w, i);
@@ -38,7 +41,7 @@ static void *watch(void *arg)
         return NULL;
     while (!atomic_load(&world.stop)) {
         churn_once(w);
-        if (random_below(&w->random, 50) == 0)
+        if (random_below(&w->random, 200) == 0)
             watcher_compare(w);
     }
     for (unsigned i = 0; i < DIRS; i++)

@@ -18,9 +18,10 @@ struct watcher *watcher_create(uint64_t seed)
 
     w->random = seed;
     for (unsigned i = 0; i < world.dirs; i++) {
-        w->models[i].has = calloc(3, world.names);
+        w->models[i].has = calloc(4, world.names);
         w->models[i].dir = w->models[i].has + world.names;
         w->models[i].written = w->models[i].dir + world.names;
+        w->models[i].known = w->models[i].written + world.names;
     }
     return w;
 }
@@ -103,6 +104,11 @@ static void apply_named(struct watcher *w, struct model *model,
         return;
     }
     check_cookie(w, event);
+    if (!model->known[n]) {
+        model->known[n] = true;
+        model->has[n] = what != VN_IN_CREATE && what != VN_IN_MOVED_TO;
+        model->dir[n] = dir;
+    }
     if (what == VN_IN_CREATE ? model->has[n]
                              : what != VN_IN_MOVED_TO && !model->has[n])
         world_fail("event %#x of '%s', which is%s there", event->mask,
@@ -192,12 +198,17 @@ static void read_directory(unsigned i, bool *has, bool *is_dir)
         closedir(dir);
 }
 
-static void compare(const struct watcher *w, unsigned i, bool *now, bool *dir)
+static void compare(struct watcher *w, unsigned i, bool *now, bool *dir)
 {
-    const struct model *told = &w->models[i];
+    struct model *told = &w->models[i];
 
     read_directory(i, now, dir);
     for (unsigned n = 0; n < world.names; n++) {
+        if (!told->known[n]) {
+            told->known[n] = true;
+            told->has[n] = now[n];
+            told->dir[n] = dir[n];
+        }
         if (now[n] != told->has[n])
             world_fail("when still, d%u/n%u is%s there, and was told "
                        "otherwise",
@@ -222,25 +233,41 @@ void watcher_compare(struct watcher *w)
     atomic_fetch_add(&watcher_compares, 1);
 }
 
+/* True if it is a new watch. */
+static bool add(struct watcher *w, unsigned i, uint32_t mask)
+{
+    struct model *model = &w->models[i];
+    int wd = vnotify_add_watch_fd(w->instance, world.dir_fds[i], mask);
+    bool is_new = model->wd == 0;
+
+    /* What was asked for until now may still be on its way. */
+    model->asked = mask | (is_new ? 0 : model->asked);
+    model->mask = mask;
+    if (wd < 1)
+        world_fail("add_watch: %s", strerror(-wd));
+    else if (!is_new && model->wd != wd)
+        world_fail("adding again gave wd %d, not %d", wd, model->wd);
+    else
+        model->wd = wd;
+    return wd > 0 && is_new;
+}
+
 void watcher_add(struct watcher *w, unsigned i, uint32_t mask)
 {
     struct model *model = &w->models[i];
-    int wd;
 
     world_halt();
-    wd = vnotify_add_watch_fd(w->instance, world.dir_fds[i], mask);
-    /* What was asked for until now may still be on its way. */
-    model->asked = mask | (model->wd == wd ? model->asked : 0);
-    model->mask = mask;
-    if (wd < 1) {
-        world_fail("add_watch: %s", strerror(-wd));
-    } else if (model->wd == 0) {
-        model->wd = wd;
+    if (add(w, i, mask)) {
         read_directory(i, model->has, model->dir);
-    } else if (model->wd != wd) {
-        world_fail("adding again gave wd %d, not %d", wd, model->wd);
+        memset(model->known, true, world.names);
     }
     world_go_on();
+}
+
+void watcher_add_moving(struct watcher *w, unsigned i, uint32_t mask)
+{
+    if (add(w, i, mask))
+        memset(w->models[i].known, false, world.names);
 }
 
 void watcher_remove(struct watcher *w, unsigned i)

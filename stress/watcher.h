@@ -30,6 +30,7 @@ struct model {
     bool *has;
     bool *dir;
     bool *written; /* told since it was last cleared */
+    bool *known;   /* false: nothing was told of it, it may be there or not */
 };
 
 struct watcher {
@@ -54,6 +55,9 @@ void watcher_close(struct watcher *);
 
 /* The model of a new watch is what the directory is: all stand still. */
 void watcher_add(struct watcher *, unsigned dir, uint32_t mask);
+/* While all goes on: what is there is learned from events, or the next time
+   that all stand still. */
+void watcher_add_moving(struct watcher *, unsigned dir, uint32_t mask);
 void watcher_remove(struct watcher *, unsigned dir);
 
 /* One vnotify_read of so many bytes, at most 64 KiB; events read. */
