@@ -42,7 +42,7 @@ static void stamp(const struct vnotify_event *event, uint64_t now)
     if (event->len == 0 || event->name[0] != 'e')
         return;
     n = strtoul(event->name + 1, NULL, 10);
-    if ((event->mask & VN_IN_DELETE) != 0)
+    if ((event->mask & (VN_IN_DELETE | VN_IN_MOVED_FROM)) != 0)
         atomic_fetch_add(&shared->deleted, 1);
     if ((event->mask & VN_IN_CREATE) == 0 || n >= AGENT_STAMPS_MAX)
         return;

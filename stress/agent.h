@@ -30,7 +30,7 @@ enum {
 struct agent_shared {
     atomic_ulong events;   /* all of them */
     atomic_ulong stamped;  /* IN_CREATE of "e..." with a new number */
-    atomic_ulong deleted;  /* IN_DELETE of "e..." */
+    atomic_ulong deleted;  /* IN_DELETE, IN_MOVED_FROM of "e..." */
     atomic_ulong repeated; /* IN_CREATE of a number that has a stamp */
     atomic_ulong overflows;
     atomic_ulong last_ns; /* when the last event was read */

@@ -56,23 +56,41 @@ static void wait_for_events(struct agent *agent, unsigned long files)
     } while (atomic_load(&agent->shared->stamped) != before);
 }
 
+/* A fresh one each time, called so. */
+static char forest[32];
+static unsigned forests;
+
 static void open_forest(const struct place *place, int *dir_fds)
 {
-    char path[BENCH_PATH_MAX], name[32];
+    char path[BENCH_PATH_MAX], name[64];
 
-    make_forest(place->path, "watched", DIRECTORIES, 0);
+    snprintf(forest, sizeof(forest), "watched%u", forests++);
+    make_forest(place->path, forest, DIRECTORIES, 0);
     for (int i = 0; i < DIRECTORIES; i++) {
-        snprintf(name, sizeof(name), "watched/d%06d", i);
+        snprintf(name, sizeof(name), "%s/d%06d", forest, i);
         bench_path(path, place, name);
         dir_fds[i] = bench_open_dir(path);
     }
 }
 
+/*
+ * On ext4 the files stay until all is done: see keep_away_from_freed_inodes in
+ * place.c.
+ */
 static void close_forest(const struct place *place, const int *dir_fds)
 {
     for (int i = 0; i < DIRECTORIES; i++)
         close(dir_fds[i]);
-    remove_tree_at(place->path, "watched");
+    if (strcmp(place->fs, "ext4") != 0)
+        remove_tree_at(place->path, forest);
+}
+
+static void remove_forests(const struct place *place)
+{
+    while (forests > 0) {
+        snprintf(forest, sizeof(forest), "watched%u", --forests);
+        remove_tree_at(place->path, forest);
+    }
 }
 
 static double run_unwatched(struct bench *bench, const struct place *place)
@@ -98,7 +116,7 @@ static void run_watched(struct bench *bench, const struct place *place,
     open_forest(place, dir_fds);
     agent_forget(agent);
     agent_open(agent, 0);
-    bench_path(path, place, "watched");
+    bench_path(path, place, forest);
     agent_add_many(agent, 0, path, bench->mask, DIRECTORIES);
     start = now_ns();
     ns = write_files(dir_fds, files);
@@ -156,6 +174,7 @@ static void run_place(struct bench *bench, const struct place *place,
             run_watched(bench, place, &bench->agents[order[i]],
                         &figures[order[i]], r, unwatched[r]);
     }
+    remove_forests(place);
     alone_us = median(unwatched, rounds) / 1e3 / (double)file_count(bench);
     for (unsigned i = 0; i < bench->agent_count; i++)
         if (bench->agents[i].subject == &subjects[NATIVE])
