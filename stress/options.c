@@ -29,37 +29,100 @@ static double number(const char *text, const char *option)
     return value;
 }
 
-void options_parse(struct options *options, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        { "seed", required_argument, NULL, 's' },
-        { "seconds", required_argument, NULL, 't' },
-        { "json", required_argument, NULL, 'j' },
-        { "dir", required_argument, NULL, 'd' },
-        { NULL, 0, NULL, 0 },
-    };
-    int which;
+static const struct option longs[] = {
+    { "seed", required_argument, NULL, 's' },
+    { "seconds", required_argument, NULL, 't' },
+    { "json", required_argument, NULL, 'j' },
+    { "dir", required_argument, NULL, 'd' },
+    { "memory-dir", required_argument, NULL, 'm' },
+    { "rounds", required_argument, NULL, 'r' },
+    { "subjects", required_argument, NULL, 'S' },
+    { "count", required_argument, NULL, 'c' },
+    { "libuv", no_argument, NULL, 'u' },
+    { NULL, 0, NULL, 0 },
+};
 
-    *options = (struct options){ .seconds = 10, .dir = "/tmp" };
+static void set_defaults(struct options *options)
+{
+    if (options->seconds == 0)
+        options->seconds = 10;
+    if (options->rounds == 0)
+        options->rounds = 5;
+    options->dir = "/tmp";
+    options->memory_dir = "/dev/shm";
     if (getentropy(&options->seed, sizeof(options->seed)) != 0)
         options->seed = 1;
     options->seed >>= 32; /* short enough to copy */
-    while ((which = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (which == 's')
-            options->seed = strtoull(optarg, NULL, 0);
-        else if (which == 't')
-            options->seconds = number(optarg, "--seconds");
-        else if (which == 'j')
-            options->json = optarg;
-        else if (which == 'd')
-            options->dir = optarg;
-        else
-            exit(125);
+}
+
+static void set_option(struct options *options, int which)
+{
+    switch (which) {
+    case 's':
+        options->seed = strtoull(optarg, NULL, 0);
+        break;
+    case 't':
+        options->seconds = number(optarg, "--seconds");
+        break;
+    case 'j':
+        options->json = optarg;
+        break;
+    case 'd':
+        options->dir = optarg;
+        break;
+    case 'm':
+        options->memory_dir = optarg;
+        break;
+    case 'r':
+        options->rounds = (unsigned)number(optarg, "--rounds");
+        if (options->rounds == 0)
+            options->rounds = 1;
+        break;
+    case 'S':
+        options->subjects = optarg;
+        break;
+    case 'c':
+        options->count = (unsigned long)number(optarg, "--count");
+        break;
+    case 'u':
+        options->libuv = true;
+        break;
+    default:
+        exit(125);
+    }
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+    int which;
+
+    set_defaults(options);
+    while ((which = getopt_long(argc, argv, "", longs, NULL)) != -1)
+        set_option(options, which);
+    if (optind != argc) {
+        fprintf(stderr, "vnotify: what is '%s'?\n", argv[optind]);
+        exit(125);
     }
     if (options->seed == 0)
         options->seed = 1;
     printf("seed %" PRIu64 "\n", options->seed);
     fflush(stdout);
+}
+
+bool options_want(const struct options *options, const char *subject)
+{
+    size_t length = strlen(subject);
+
+    for (const char *at = options->subjects; at != NULL;) {
+        if (strncmp(at, subject, length) == 0 &&
+            (at[length] == ',' || at[length] == '\0'))
+            return true;
+        at = strchr(at, ',');
+        if (at == NULL)
+            return false;
+        at++;
+    }
+    return true;
 }
 
 void figure(const char *name, double value, const char *unit)

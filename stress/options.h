@@ -1,29 +1,46 @@
 /*
  * options.h - what every stress and benchmark program takes
  *
- *     --seed N      of all that is random; drawn and printed if not given
- *     --seconds N   how long it runs
- *     --json FILE   the printed figures, for programs
- *     --dir DIR     where it makes its files; default /tmp
+ *     --seed N        of all that is random; drawn and printed if not given
+ *     --seconds N     stress-*: how long it runs; bench-*: of one measurement
+ *     --json FILE     the printed figures, for programs
+ *     --dir DIR       where it makes its files; default /tmp
+ * bench-* also:
+ *     --memory-dir DIR  the same on a tmpfs; default /dev/shm, "" for none
+ *     --rounds N      medians are over so many
+ *     --subjects A,B  only these
+ *     --count N       the largest number of what is counted (entries, watches)
+ *     --libuv         watch with node's mask, content of children too
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct options {
     uint64_t seed;
     double seconds;
     const char *json; /* NULL: none */
-    const char *dir;
+    const char *dir, *memory_dir;
+    unsigned rounds;
+    const char *subjects; /* NULL: all */
+    unsigned long count;  /* 0: the program's own */
+    bool libuv;
 };
 
-/* Exits with 125 and a message on bad usage. */
+/*
+ * What is set in `options` before is the default; zero means: 10 seconds,
+ * 5 rounds, the directories above.  Exits with 125 and a message on bad usage.
+ */
 void options_parse(struct options *, int argc, char **argv);
+
+/* True if --subjects does not leave it out. */
+bool options_want(const struct options *, const char *subject);
 
 /* A figure of the result: printed as a row, and kept for --json. */
 void figure(const char *name, double value, const char *unit);
 
-/* Writes the JSON file if one was asked for; false: could not. */
+/* Writes the JSON file if one was asked for; -1: could not. */
 int figures_write(const struct options *, const char *program);
 
 /* xorshift64*: state is seeded with anything but zero. */

@@ -10,9 +10,9 @@
  * between a write and its event, and the most descriptors that vnotify held.
  *
  * Invariant: every append is told under its name in its directory, no call
- * fails, and vnotify holds no more descriptors than the argument allows.
+ * fails, and vnotify holds no more descriptors than --count allows.
  *
- *     stress-budget [OPTION...] [MOST_DESCRIPTORS]
+ *     stress-budget [OPTION...] [--count MOST_DESCRIPTORS]
  */
 #include "options.h"
 
@@ -283,8 +283,7 @@ int main(int argc, char **argv)
     int fd;
 
     options_parse(&options, argc, argv);
-    allowed = optind < argc ? (unsigned)strtoul(argv[optind], NULL, 0)
-                            : UINT_MAX;
+    allowed = options.count == 0 ? UINT_MAX : (unsigned)options.count;
     snprintf(root, sizeof(root), "%s/stress-budget-XXXXXX", options.dir);
     if (mkdtemp(root) == NULL ||
         (dir_fds_at = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)

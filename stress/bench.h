@@ -1,0 +1,67 @@
+/*
+ * bench.h - what the benchmarks have in common
+ *
+ * Each starts its subjects once, and in every round lets each of them do the
+ * same in turn, in an order drawn anew: what the machine does meanwhile meets
+ * all of them alike.  A figure is the median of its rounds.
+ */
+#pragma once
+
+#include "agent.h"
+#include "options.h"
+#include "pace.h"
+#include "place.h"
+#include "table.h"
+
+enum { ROUNDS_MAX = 64, BENCH_PATH_MAX = AGENT_PATH_MAX };
+
+struct bench {
+    struct options options;
+    struct place places[PLACES_MAX];
+    unsigned place_count;
+    struct agent agents[SUBJECTS];
+    unsigned agent_count;
+    uint64_t random;
+    uint32_t mask; /* membership; with --libuv all that node asks for */
+};
+
+/* In `bench->options` are the program's defaults. */
+void bench_begin(struct bench *, int argc, char **argv);
+
+/* Prints and writes the tables and cleans up: main's value. */
+int bench_end(struct bench *, struct table *const *tables,
+              const char *program);
+
+/* The numbers of the agents in this round's order. */
+void bench_order(struct bench *, unsigned order[SUBJECTS]);
+
+/* The agent of a subject, or NULL if it does not take part. */
+struct agent *bench_agent(struct bench *, enum subject_id);
+
+/* "PATH/NAME" in a buffer of BENCH_PATH_MAX. */
+void bench_path(char *buf, const struct place *, const char *name);
+
+/* Creates a file in the directory open at dir_fd. */
+void bench_create(int dir_fd, const char *name);
+
+int bench_open_dir(const char *path);
+
+/*
+ * How many directories to watch: --count, else `wanted`; fewer if a process may
+ * not have a descriptor for each.
+ */
+unsigned long bench_watches(const struct bench *, unsigned long wanted);
+
+/* Waits until a subject has given back what a closed instance held. */
+void bench_settle(const struct agent *);
+
+/* What the machine takes for the parts, in nanoseconds. */
+
+/* All entries of the directory, through one descriptor. */
+double primitive_listing(const char *path);
+
+/* From write() to a reader that was blocked in read(), once a millisecond. */
+double primitive_wakeup(void);
+
+/* A file in that directory, which nobody should be watching. */
+double primitive_create(const char *path);
