@@ -72,6 +72,9 @@ def differences(native, seen, mode):
                     and "ONESHOT" not in mask):
                 models[label] = Model(entries(world, number) or ())
         for label in list(models):
+            if label not in world.watches:  # it was stopped
+                del models[label]
+                continue
             mask = world.watches[label][1]  # it may have been replaced
             if not asks_for_all_members(mask) or "ONESHOT" in mask:
                 del models[label]

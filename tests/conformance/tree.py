@@ -87,16 +87,22 @@ class Tree:
             self.held.pop(rest[0], None)
         elif name == "watch":
             self.watch(rest[0], rest[1], rest[2])
+        elif name == "unwatch":
+            self.watches.pop(rest[0], None)
 
     def keep_times(self, name, rest):
         path = self.held.get(rest[0]) if name == "use" else (
             self.resolve(rest[0]) if rest else None)
         if name == "times":
             timed = self.timed.setdefault(path, set())
-            self.left_a_time = bool(timed & SETS.get(rest[1], set()))
+            sets = SETS.get(rest[1], set())
+            self.left_a_time = bool(timed & sets)
             if rest[1] == "now":
                 timed.clear()
-            timed |= SETS.get(rest[1], set())
+            timed |= sets
+            # Set to what the other one is, it looks as if both had been set.
+            if len(sets) == 1 and len(timed) == 2:
+                self.left_a_time = True
         elif name in ("append", "write", "save", "empty", "truncate", "use"):
             self.timed.pop(path, None)
 
