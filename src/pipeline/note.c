@@ -58,9 +58,9 @@ uint32_t note_wanted(uint32_t host_notes, bool is_dir, uint32_t wanted)
     /* Of a child directory only what its parent's watch tells of it. */
     if (is_dir && (wanted & NOTE_WANT_SELF) == 0)
         notes &= ~(uint32_t)(NOTE_WRITE | NOTE_EXTEND | NOTE_LINK);
-    /* Of what is only held, that it is worth no descriptor any more. */
+    /* Of what is only held, how many names it has. */
     if ((wanted & (NOTE_CONTENT | NOTE_WANT_SELF)) == 0)
-        notes &= NOTE_DELETE | NOTE_REVOKE;
+        notes &= NOTE_DELETE | NOTE_LINK | NOTE_REVOKE;
     return notes;
 }
 

@@ -160,6 +160,12 @@ def moved_out_or_in(case):
                 and event.bits() <= {"DELETE"} | CONTENT)
     if not created and native == case.native and seen == case.seen:
         return case.native, case.seen
+    # Then its own end is told before that, and the new one comes last.
+    if any(follows(event) and event.bits() == {"DELETE"} for event in seen):
+        both = [event for event in native if event in seen
+                and event.bits() == {"CREATE"} and event.name == name]
+        native = drop(native, both.__contains__)
+        seen = drop(seen, both.__contains__)
     return native, drop(seen, follows)
 
 

@@ -73,6 +73,8 @@ class Tree:
             self.targets[rest[1]] = rest[0]
         elif name == "link":
             self.paths[rest[1]] = self.paths.get(rest[0], -1)
+            if rest[0] in self.targets:
+                self.targets[rest[1]] = self.targets[rest[0]]
         elif name in ("unlink", "rmdir"):
             self.remove(rest[0])
         elif name in ("rename", "norename"):
