@@ -77,9 +77,10 @@ def after_the_name(case):
 
 def held_otherwise(case):
     """A directory, a FIFO, or what is held by O_PATH or in a way that cannot be
-    asked for ends with its last name, not with its last close."""
-    for event in case.seen:
-        if event.bits() == {"IGNORED"} and event not in case.native:
+    asked for ends with its last name, not with its last close.  Linux itself
+    ends a file so that is held under a name which had gone before."""
+    for event in set(case.seen) ^ set(case.native):
+        if event.bits() == {"IGNORED"}:
             number, _ = case.tree.watches.get(
                 f"{event.instance}:{event.watch}", (None, None))
             if number in case.tree.held.values():
