@@ -52,9 +52,18 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
 }
 
 /*
- * A directory's attributes are noted from the first mask on that asks for them.
- * What they are by then is what changes are told from.
+ * A directory's attributes are noted from the first mask on that asks for them,
+ * and what happens in a child that was only held, from the first that asks for
+ * that.  What they are by then is what changes are told from.
  */
+static bool is_news(const struct vnode *vnode, uint32_t had, uint32_t wanted)
+{
+    uint32_t noted = vnode->is_dir ? VN_IN_ATTRIB | VN_IN_MODIFY
+                                   : NOTE_CONTENT | NOTE_WANT_SELF;
+
+    return (had & noted) == 0 && (wanted & noted) != 0;
+}
+
 static void look_first(struct vnotify *engine, struct vnode *vnode)
 {
     if (claim_post(&vnode->claim, &engine->barrier,
@@ -66,8 +75,6 @@ static void look_first(struct vnotify *engine, struct vnode *vnode)
 int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
                    uint32_t wanted)
 {
-    const uint32_t attributes = VN_IN_ATTRIB | VN_IN_MODIFY;
-
     for (;;) {
         uint32_t had;
         int32_t armed = load_armed(vnode);
@@ -87,8 +94,7 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
         had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
         err = ask(engine, vnode, wanted);
         set_armed(vnode, 1);
-        if (err == 0 && vnode->is_dir && (wanted & attributes) != 0 &&
-            (had & attributes) == 0)
+        if (err == 0 && is_news(vnode, had, wanted))
             look_first(engine, vnode);
         return err;
     }
