@@ -382,9 +382,9 @@ void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
 
 /* Open addressing by inode; names and types decide: a number may be another
    inode's by now. */
-static struct change *find_come(struct delta *delta, const uint32_t *table,
-                                uint32_t mask, const struct delta *of,
-                                const struct change *wanted)
+static struct change *find_change(struct delta *delta, const uint32_t *table,
+                                  uint32_t mask, const struct delta *of,
+                                  const struct change *wanted)
 {
     uint32_t slot = (uint32_t)hash_u64(wanted->ino) & mask;
 
@@ -409,16 +409,19 @@ static void inherit_one(struct change *change, const struct change *known)
     change->learned = true;
 }
 
-void delta_inherit(struct delta *delta, const struct delta *other)
+/* The changes [from, to) of both. */
+static void inherit_side(struct delta *delta, uint32_t from, uint32_t to,
+                         const struct delta *other, uint32_t other_from,
+                         uint32_t other_to, bool gone)
 {
     uint32_t slots = 16, *table;
 
-    while (slots < delta->come * 2)
+    while (slots < (to - from) * 2)
         slots *= 2;
     table = calloc(slots, sizeof(*table));
     if (table == NULL)
         return; /* what is not learned is told more plainly */
-    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++) {
+    for (uint32_t i = from; i < to; i++) {
         uint32_t slot =
             (uint32_t)hash_u64(delta->changes[i].ino) & (slots - 1);
 
@@ -426,13 +429,23 @@ void delta_inherit(struct delta *delta, const struct delta *other)
             slot = (slot + 1) & (slots - 1);
         table[slot] = i + 1;
     }
-    for (uint32_t i = other->gone; i < other->gone + other->come; i++) {
+    for (uint32_t i = other_from; i < other_to; i++) {
         const struct change *known = &other->changes[i];
         struct change *change =
-            find_come(delta, table, slots - 1, other, known);
+            find_change(delta, table, slots - 1, other, known);
 
-        if (change != NULL && known->learned)
+        if (change != NULL && gone)
+            change->lives = known->lives;
+        else if (change != NULL && known->learned)
             inherit_one(change, known);
     }
     free(table);
+}
+
+void delta_inherit(struct delta *delta, const struct delta *other)
+{
+    inherit_side(delta, delta->gone, delta->gone + delta->come, other,
+                 other->gone, other->gone + other->come, false);
+    if (delta->after_id == other->after_id)
+        inherit_side(delta, 0, delta->gone, other, 0, other->gone, true);
 }

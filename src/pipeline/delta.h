@@ -68,7 +68,11 @@ static inline const char *change_name(const struct delta *delta,
 void delta_look_at_newborn(const struct snapshot *, int host_fd,
                            uint32_t limit);
 
-/* Takes over what another delta has learned of the same names and inodes. */
+/*
+ * Takes over what another delta has learned of the same names and inodes: of
+ * what has come, and, if both lead to the same listing, of what is gone (later
+ * its number may be another's).
+ */
 void delta_inherit(struct delta *, const struct delta *other);
 
 /*

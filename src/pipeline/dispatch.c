@@ -96,6 +96,8 @@ static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
         watch->own = delta_create(&engine->arenas, watch->told, latest->after);
         if (watch->own == NULL)
             *err = -ENOMEM;
+        else if (latest->delta != NULL)
+            delta_inherit(watch->own, latest->delta);
         tally_add(d->tally, TALLY_DELTAS, 1);
     }
     return watch->own;
