@@ -74,6 +74,20 @@ static void init_node(struct kq *kq, int32_t index, const struct stat *before,
         node->state |= NODE_REMOVED;
 }
 
+/*
+ * Is this the first to ask for changes?  Then they are told from what there is
+ * now: the kernel was not asked for those before.
+ */
+static bool asks_first(struct kq *kq, int32_t index, uint32_t asked)
+{
+    const uint32_t changes = NOTE_WRITE | NOTE_EXTEND | NOTE_ATTRIB;
+    uint32_t before = 0;
+    for (int32_t id = node_at(kq, index)->knotes; id != KNOTE_NONE;
+         id = knote_at(kq, id)->node_next)
+        before |= knote_at(kq, id)->asked;
+    return (before & changes) == 0 && (asked & changes) != 0;
+}
+
 /* Puts the knote onto the inode of this wd.  With the lock. */
 static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
                   const struct stat *before, const struct stat *now)
@@ -88,6 +102,9 @@ static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
         knote = NULL;
     }
     bool is_new = !knote;
+    if (node_at(kq, index)->knotes != KNOTE_NONE &&
+        asks_first(kq, index, change->fflags))
+        host_remember(node_at(kq, index), now);
     if (is_new) {
         if (!knote_create(kq, host_fd)) {
             node_release(kq, index);
