@@ -109,6 +109,14 @@ static int arm(struct attaching *a, int fd)
     return err;
 }
 
+static void let_vnode_go(struct attaching *a)
+{
+    if (a->made)
+        worker_give_back(a->engine, a->vnode);
+    housekeeper_put_vnode(a->engine, a->vnode);
+    a->vnode = NULL;
+}
+
 /* Takes over fd. */
 static int join_vnode(struct attaching *a, int fd)
 {
@@ -126,13 +134,26 @@ static int join_vnode(struct attaching *a, int fd)
         close(fd);
         err = vnode_try_join(engine, a->vnode, a->wanted);
     }
-    if (err == 0)
-        return 0;
-    if (a->made)
-        worker_give_back(engine, a->vnode);
-    housekeeper_put_vnode(engine, a->vnode);
-    a->vnode = NULL;
+    if (err != 0)
+        let_vnode_go(a);
     return err;
+}
+
+/* From here on, what the vnode's notes say is told to the directory. */
+static int link_child(struct attaching *a)
+{
+    struct child *child = calloc(1, sizeof(*child));
+
+    if (child == NULL) {
+        let_vnode_go(a);
+        return -ENOMEM;
+    }
+    child->dir = a->dir;
+    child->vnode = a->vnode;
+    child->ino = a->ino;
+    registry_link(&a->engine->registry, &a->vnode->parents, &child->chain);
+    a->child = child;
+    return 0;
 }
 
 static void judge_age(struct attaching *a)
@@ -146,6 +167,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     int fd, err;
 
     a->vnode = NULL;
+    a->child = NULL;
     a->writers = HOLDERS_UNKNOWN;
     fd = pays(a->engine, a->dir) ? child_open(a->dir->host_fd, name, type)
                                  : -EMFILE;
@@ -162,9 +184,10 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     err = join_vnode(a, fd);
     if (err == -EAGAIN)
         return err;
-    if (err != 0)
+    if (err != 0 || link_child(a) != 0)
         return look_only(a, name);
-    /* Once more, behind the knote: what changes from here on is noted. */
+    /* Once more, behind the knote and the link: what changes from here on is
+       noted and told. */
     if (look_at(a->vnode->host_fd, "", &a->look) == 0 && a->made)
         a->vnode->seen = a->look;
     return 0;
@@ -172,25 +195,14 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
 
 struct child *attach_finish(struct attaching *a, uint64_t close_ns)
 {
-    struct vnotify *engine = a->engine;
-    struct child *child = calloc(1, sizeof(*child));
-
     if (a->made) {
-        if (child != NULL && close_ns != 0) {
+        if (close_ns != 0) {
             a->vnode->quiet_ns = close_ns;
-            alarm_set(engine, a->vnode, close_ns);
+            alarm_set(a->engine, a->vnode, close_ns);
         }
-        worker_give_back(engine, a->vnode);
+        worker_give_back(a->engine, a->vnode);
     }
-    if (child == NULL) {
-        housekeeper_put_vnode(engine, a->vnode);
-        return NULL;
-    }
-    child->dir = a->dir;
-    child->vnode = a->vnode;
-    child->ino = a->ino;
-    registry_link(&engine->registry, &a->vnode->parents, &child->chain);
-    return child;
+    return a->child;
 }
 
 void attach_end(struct vnotify *engine, struct child *child)

@@ -21,6 +21,7 @@ struct attaching {
     int64_t born_after;   /* wall clock: a file with one name that was born
                              since is newborn; INT64_MAX: none is */
     struct vnode *vnode;  /* NULL: no descriptor for it, to be swept */
+    struct child *child;  /* with a vnode: linked to it */
     bool made;            /* the vnode is new, and its claim is held */
     bool newborn;
     enum holders writers; /* of a newborn file: NONE, it was closed before the
@@ -29,14 +30,14 @@ struct attaching {
 };
 
 /*
- * Opens the entry without side effects and registers its knote, if descriptors
- * may be spent on it.  0; -ENOENT if it is not what was listed any more;
+ * Opens the entry without side effects, registers its knote and links a child to
+ * its vnode, if descriptors may be spent on it.  0; -ENOENT if it is not what was listed any more;
  * -EAGAIN if somebody else is about to open it.
  */
 int attach_begin(struct attaching *, const char *name, uint8_t type);
 
-/* `close_ns` > 0: if no note says so before, CLOSE_WRITE is told then.  NULL:
-   no memory, to be swept. */
+/* The child, with its vnode's claim given back.  `close_ns` > 0: if no note says
+   so before, CLOSE_WRITE is told then. */
 struct child *attach_finish(struct attaching *, uint64_t close_ns);
 
 /* Hands the child to the housekeeper. */
