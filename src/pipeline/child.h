@@ -61,7 +61,8 @@ struct children {
     uint32_t swept;       /* rows without a child */
     uint32_t wanted;      /* NOTE_CONTENT bits that rows are kept for */
     uint64_t listing;     /* id of the snapshot that rows follow; 0: none */
-    int64_t listed_rt_ns; /* when that was listed */
+    int64_t begun_rt_ns;  /* when the newest listing began that has all that
+                             was born before in rows */
     uint64_t leave_ns;    /* leaving rows are let go then; 0: there is none */
     uint64_t retry_ns;    /* something could not be had: then again; 0 */
     struct finding *findings; /* not offered yet */

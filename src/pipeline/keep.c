@@ -60,13 +60,16 @@ static uint32_t written_since(const struct change *come,
                : 0;
 }
 
-/* A file with one name that was born since is new; what was renamed into the
-   directory is not. */
+/*
+ * A file with one name that was born since is new; what was renamed into the
+ * directory is not.  "Since" is since the listing before began: what was born
+ * while it was made need not be in it.
+ */
 static int64_t born_after(const struct keeper *k)
 {
     return k->first || (k->offer != NULL && k->offer->crossed)
                ? INT64_MAX
-               : k->children->listed_rt_ns - BIRTH_TICK_NS;
+               : k->children->begun_rt_ns - BIRTH_TICK_NS;
 }
 
 /*
@@ -308,7 +311,8 @@ static int follow(struct keeper *k)
         if (children->rows[i].ino == children->rows[i - 1].ino)
             let_go(k, &children->rows[i]);
     children->listing = listing->id;
-    children->listed_rt_ns = listing->listed_rt_ns;
+    if (children->retry_ns == 0) /* else some are new that have no row yet */
+        children->begun_rt_ns = listing->begun_rt_ns;
     return 0;
 }
 

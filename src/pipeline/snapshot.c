@@ -198,6 +198,7 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     builder->count = 0;
     builder->last_name = 0;
     builder->piecemeal = false;
+    builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = listing_read(host_fd, builder->raw, builder->raw_size, builder_add,
                        &job);
     /* An empty or one-entry directory can fail half way too. */
@@ -235,6 +236,7 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     atomic_init(&snapshot->refs, 1);
     snapshot->count = builder->count;
     snapshot->id = id;
+    snapshot->begun_rt_ns = builder->begun_rt_ns;
     snapshot->listed_rt_ns = builder->listed_rt_ns;
     snapshot->bytes = builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);

@@ -21,8 +21,9 @@ struct snapshot {
     _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
     uint32_t count;        /* entries */
     uint64_t id;           /* unique in the engine; 0 is never used */
-    int64_t listed_rt_ns;  /* wall clock when the listing ended: files born
-                              later cannot be in it */
+    int64_t begun_rt_ns;   /* wall clock when the listing began: files born
+                              earlier are in it */
+    int64_t listed_rt_ns;  /* and when it ended: files born later cannot be */
     size_t bytes;          /* of entries */
     uint8_t entries[];
 };
@@ -46,7 +47,7 @@ struct snapshot_builder {
     uint8_t *bytes;
     size_t used, size;
     uint32_t count;
-    int64_t listed_rt_ns; /* wall clock when the listing ended */
+    int64_t begun_rt_ns, listed_rt_ns; /* as in struct snapshot */
     uintptr_t last_name;  /* where the host's last name was, in raw */
     bool piecemeal;       /* the listing took more than one call */
     void *raw; /* the host's own listing goes here first */
