@@ -51,7 +51,8 @@ class Judge:
 
     def reports(self, lines, root):
         found = collections.Counter(self.description.parse(lines, root))
-        if self.step in ops.AT_SPEED:
+        if (self.step in ops.AT_SPEED
+                or getattr(self.description, "BY_PATH", None)):
             return self.touched(found)
         for report in found:
             if REPEATS.match(report):
@@ -116,10 +117,12 @@ class Run:
             judge = Judge(self.description, name)
 
             def watched(root, judge=judge, operation=operation):
-                before = tree(root) if judge.step in ops.AT_SPEED else set()
+                if judge.step not in ops.AT_SPEED:
+                    operation(root)
+                    return
+                before = tree(root)
                 operation(root)
-                if judge.step in ops.AT_SPEED:
-                    judge.lasting = before | tree(root)
+                judge.lasting = before | tree(root)
 
             self.steps.append(client.step(
                 watched, required[index],

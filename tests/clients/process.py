@@ -8,6 +8,7 @@ import threading
 import time
 
 DEADLINE_S = 30
+MISSING_S = 10
 PROBE_S = 0.1
 MARKER = ".marker-"
 MARKER_ROUNDS = 2  # the second one finds every new watch in place
@@ -99,9 +100,8 @@ class Client:
             taken.append(line)
 
     def settle(self, taken):
-        """Until the client has said all: it is quiet and reports markers."""
-        for _ in range(MARKER_ROUNDS):
-            self.await_quiet(taken)
+        """Until the client has said all: it reports markers, and is quiet."""
+        for _ in range(1 if self.quiet else MARKER_ROUNDS):
             text = self.mark(self.root, self.markers)
             self.markers += 1
             self.await_line(lambda line, text=text: text in line, taken)
@@ -121,13 +121,15 @@ class Client:
         taken = []
         operation(self.root)
         self.settle(taken)
-        end = time.monotonic() + DEADLINE_S
+        end = time.monotonic() + MISSING_S
         while required - reports(taken) and time.monotonic() < end:
             line = self.lines.next(end - time.monotonic())
             if line is None:
                 break
             self.take(line, taken)
-        if required:
+        if required and self.quiet:
+            self.await_quiet(taken)
+        elif required:
             self.settle(taken)
         return reports(taken)
 

@@ -44,3 +44,15 @@ CLOSE_IS_LATE = Open(
     "a note, and with macOS's notes of every change of content, truncate(2) "
     "as well; by then another step may be on",
     modes=("freebsd", "strict", "macos"), beside=True)
+
+# Clients that ask the file system what an event meant.
+MAKING = ("create files", "create files in subdirectories",
+          "create files in new directories", "create files below it",
+          "create a decoy and a child", "create a file below it",
+          "write a temporary file", "create the new log",
+          "copy and truncate the log", "create many files")
+LATE_CHANGE = Open(
+    r"^change ",
+    "the write that made a file is told some moments after the file, when the "
+    "client has its watch on it; natively the client is sometimes as quick",
+    steps=MAKING, modes=("freebsd", "strict", "macos"), beside=True)

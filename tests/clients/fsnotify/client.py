@@ -1,4 +1,6 @@
 """A recursive watcher on Go's fsnotify; it adds directories as they come."""
+from common import debian
+
 WATCHES = "a tree; it adds directories as they come"
 WAITS = "epoll, edge-triggered, reads of 65,536"
 READY = "ready"
@@ -13,8 +15,7 @@ def needs(place):
 
 
 def version(_place):
-    return ["dpkg-query", "-W", "-f", "${Version}\n",
-            "golang-github-fsnotify-fsnotify-dev"]
+    return debian("golang-github-fsnotify-fsnotify-dev")
 
 
 def command(place, root):

@@ -1,6 +1,7 @@
 """`inotifywait -m -r`: a tree, all events."""
 import os
 
+from common import debian
 from rules import CLOSE_IS_LATE, USE_OF_DIRECTORIES, USE_WITHOUT_NOTES
 
 WATCHES = "a tree, all events"
@@ -17,7 +18,7 @@ def needs(_place):
 
 
 def version(_place):
-    return ["dpkg-query", "-W", "-f", "${Version}\n", "inotify-tools"]
+    return debian("inotify-tools")
 
 
 def command(_place, root):

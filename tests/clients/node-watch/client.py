@@ -1,4 +1,6 @@
 """node's fs.watch on one directory."""
+import common
+
 WATCHES = "one directory"
 WAITS = "epoll, level-triggered, reads of 4,096"
 READY = "ready"
@@ -9,13 +11,11 @@ def needs(_place):
 
 
 def version(_place):
-    return ["node", "--version"]
+    return common.node()
 
 
 def command(place, root):
     return ["node", place.here("node-watch", "watch.js"), root]
 
 
-def parse(lines, _root):
-    """Lines are rename|name or change|name."""
-    return [line.replace("|", " ", 1) for line in lines]
+parse = common.kinds_and_paths

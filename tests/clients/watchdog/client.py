@@ -1,4 +1,5 @@
 """Python's watchdog: a tree."""
+from common import debian
 from rules import CLOSE_IS_LATE, Open
 
 WATCHES = "a tree"
@@ -17,7 +18,7 @@ def needs(_place):
 
 
 def version(_place):
-    return ["dpkg-query", "-W", "-f", "${Version}\n", "python3-watchdog"]
+    return debian("python3-watchdog")
 
 
 def command(place, root):
