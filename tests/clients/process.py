@@ -55,6 +55,7 @@ class Client:
         self.description = description
         self.root = root
         self.markers = 0
+        self.last = []  # lines, for a message
         self.quiet = getattr(description, "QUIET_S", 0)
         self.mark = getattr(description, "mark", mark)
         command = description.command(place, root)
@@ -96,6 +97,7 @@ class Client:
             self.take(line, taken)
 
     def take(self, line, taken):
+        self.last = self.last[-20:] + [line]
         if MARKER not in line:
             taken.append(line)
 
