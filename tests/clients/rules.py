@@ -44,6 +44,11 @@ CLOSE_IS_LATE = Open(
     "a note, and with macOS's notes of every change of content, truncate(2) "
     "as well; by then another step may be on",
     modes=("freebsd", "strict", "macos"), beside=True)
+MOVED_OUT_OR_IN = Open(
+    r"^((IN_)?(MOVED_FROM|MOVED_TO|DELETE|CREATE)|RENAME|REMOVE) guest$",
+    "without EXTEND a name that went is not known to have been renamed, and "
+    "one that came may be new, unless an own note has told more",
+    steps=("move a file in", "move a file out"), modes=("macos",))
 
 # Clients that ask the file system what an event meant.
 MAKING = ("create files", "create files in subdirectories",

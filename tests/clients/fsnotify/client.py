@@ -1,9 +1,11 @@
 """A recursive watcher on Go's fsnotify; it adds directories as they come."""
 from common import debian
+from rules import MOVED_OUT_OR_IN
 
 WATCHES = "a tree; it adds directories as they come"
 WAITS = "epoll, edge-triggered, reads of 65,536"
 READY = "ready"
+OPEN = [MOVED_OUT_OR_IN]
 # fsnotify names the own event of a moved directory by the path that it knows at
 # that moment: the new one, if the program was quicker to add that.
 ALIASES = {"RENAME dir-c": "RENAME dir-b",

@@ -2,12 +2,14 @@
 import os
 
 from common import debian
-from rules import CLOSE_IS_LATE, USE_OF_DIRECTORIES, USE_WITHOUT_NOTES
+from rules import (CLOSE_IS_LATE, MOVED_OUT_OR_IN, USE_OF_DIRECTORIES,
+                   USE_WITHOUT_NOTES)
 
 WATCHES = "a tree, all events"
 WAITS = "select and FIONREAD"
 READY = "Watches established"
-OPEN = [USE_OF_DIRECTORIES, USE_WITHOUT_NOTES, CLOSE_IS_LATE]
+OPEN = [USE_OF_DIRECTORIES, USE_WITHOUT_NOTES, CLOSE_IS_LATE,
+        MOVED_OUT_OR_IN]
 KINDS = ("CREATE", "DELETE", "MOVED_FROM", "MOVED_TO", "DELETE_SELF",
          "MOVE_SELF", "UNMOUNT", "Q_OVERFLOW", "MODIFY", "ATTRIB", "OPEN",
          "ACCESS", "CLOSE_WRITE", "CLOSE_NOWRITE")

@@ -1,11 +1,13 @@
 """pyinotify: a tree, all events."""
 from common import debian
-from rules import CLOSE_IS_LATE, USE_OF_DIRECTORIES, USE_WITHOUT_NOTES
+from rules import (CLOSE_IS_LATE, MOVED_OUT_OR_IN, USE_OF_DIRECTORIES,
+                   USE_WITHOUT_NOTES)
 
 WATCHES = "a tree, all events"
 WAITS = "poll, FIONREAD, and a read of exactly that many"
 READY = "ready"
-OPEN = [USE_OF_DIRECTORIES, USE_WITHOUT_NOTES, CLOSE_IS_LATE]
+OPEN = [USE_OF_DIRECTORIES, USE_WITHOUT_NOTES, CLOSE_IS_LATE,
+        MOVED_OUT_OR_IN]
 
 
 def needs(_place):
