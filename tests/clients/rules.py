@@ -58,6 +58,7 @@ MAKING = ("create files", "create files in subdirectories",
           "copy and truncate the log", "create many files")
 LATE_CHANGE = Open(
     r"^change ",
-    "the write that made a file is told some moments after the file, when the "
-    "client has its watch on it; natively the client is sometimes as quick",
-    steps=MAKING, modes=("freebsd", "strict", "macos"), beside=True)
+    "a write that follows the making of a file is a change of its own or not, "
+    "depending on whether the client has its watch on the file by then, "
+    "natively too",
+    steps=MAKING)
