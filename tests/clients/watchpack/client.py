@@ -14,6 +14,10 @@ OPEN = [
          steps=("rm -rf of many files", "rm -rf of a tree",
                 "remove the old version", "update ..data at once",
                 "empty and rmdir")),
+    Open(r"dir-b/|dir-c/deep/",
+         "whether it reports what was in a directory that went depends on "
+         "whether it was about to look there",
+         steps=("rename a watched directory", "move a directory across")),
 ]
 
 
