@@ -269,7 +269,7 @@ static struct delta *build(const struct arenas *arenas, struct match *match,
     *delta = (struct delta){
         .before_id = before->snapshot->id,
         .after_id = after->snapshot->id,
-        .before_rt_ns = before->snapshot->listed_rt_ns,
+        .before_rt_ns = before->snapshot->begun_rt_ns,
         .gone = gone,
         .come = come,
         .names = (char *)delta + fixed,

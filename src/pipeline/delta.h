@@ -41,7 +41,7 @@ enum { BIRTH_TICK_NS = 10 * 1000 * 1000 };
 /* One block: changes, then names. */
 struct delta {
     uint64_t before_id, after_id; /* of the snapshots */
-    int64_t before_rt_ns;         /* before->listed_rt_ns */
+    int64_t before_rt_ns;         /* before->begun_rt_ns */
     uint32_t gone, come;          /* changes[0..gone) and the `come` behind */
     char *names;
     struct change changes[];
