@@ -62,9 +62,3 @@ LATE_CHANGE = Open(
     "depending on whether the client has its watch on the file by then, "
     "natively too",
     steps=MAKING)
-STALE_CHANGE = Open(
-    r"^change ",
-    "a watch that is added just after a rename may be told what was noted of "
-    "the file just before: without --strict, notes are served a little later",
-    steps=("rename within a directory", "rename across directories"),
-    modes=("freebsd", "macos"), beside=True)
