@@ -45,6 +45,13 @@ def asks_for_all_members(mask):
     return "ALL" in mask or (GOING | COMING) <= mask
 
 
+def was_for_one(step, world):
+    """Stops a watch for one event, which may have come and gone unseen."""
+    words = step.operation.split()
+    return words[0] == "unwatch" and "ONESHOT" in world.watches.get(
+        words[1], (None, set()))[1]
+
+
 def differences(native, seen, mode):
     """Sentences."""
     world, models, out = tree.Tree(), {}, []
@@ -59,8 +66,9 @@ def differences(native, seen, mode):
     # A time that is set to what it was leaves no trace of which one it was.
     timed = any(step.operation.startswith("times ") for step in native)
     made = any(step.operation.startswith("mknod ") for step in native)
+    held = any(step.operation.startswith("hold ") for step in native)
     for one, other in zip(native, seen):
-        if one.outcome != other.outcome:
+        if one.outcome != other.outcome and not was_for_one(one, world):
             out.append(f"{one.operation}: {one.outcome or 'done'} natively, "
                        f"{other.outcome or 'done'} here")
         known = set(world.watches)
@@ -92,7 +100,9 @@ def differences(native, seen, mode):
             # Who asks for CREATE and not MOVED_TO may be told it for a move.
             # What has several names is told under each.
             # What mknod(2) has made seems to have been opened.
+            # What is held otherwise ends with its last name.
             unasked = event.bits() <= {"CREATE", "DELETE"} or (
+                held and event.bits() <= {"DELETE_SELF", "IGNORED"}) or (
                 linked and event.bits() <= CONTENT) or (
                 made and event.bits() <= {"OPEN", "CLOSE_WRITE"})
             if key not in natively and not unasked:
