@@ -511,8 +511,6 @@ int main(int argc, char **argv)
     all_have_knotes = random_below(&random, 2) == 0;
     if (!all_have_knotes)
         config.fd_budget = DIRS * NAMES / 4;
-    if (random_below(&random, 2) == 0)
-        config.open_budget = -1; /* all directories are parked */
     if (make_tree(options.dir) != 0 || vnotify_create(&engine, &config) != 0) {
         fprintf(stderr, "vnotify: stress-engine: cannot start: %s\n",
                 strerror(errno));

@@ -241,6 +241,7 @@ static double resident_bytes(void)
 int main(int argc, char **argv)
 {
     struct rlimit limit = { 4000, 4000 };
+    struct vnotify_config config = {0};
     struct options options;
     uint64_t random;
     double before;
@@ -253,9 +254,10 @@ int main(int argc, char **argv)
     if (count < 3 * PART || setrlimit(RLIMIT_NOFILE, &limit) != 0)
         fail("so many directories and descriptors");
     random = options.seed;
+    config.open_budget = (int)(limit.rlim_cur / 4);
     told = calloc((size_t)count, sizeof(*told));
     make_tree(options.dir);
-    if (told == NULL || vnotify_create(&engine, NULL) != 0 ||
+    if (told == NULL || vnotify_create(&engine, &config) != 0 ||
         vnotify_instance_create(engine, NULL, NULL, &instance) != 0)
         fail("cannot start");
     before = resident_bytes();
