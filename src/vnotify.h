@@ -61,6 +61,10 @@ struct vnotify_config {
                               directories, so that changes in it are noted;
                               the rest is compared by stat fields, at times.
                               0: half of RLIMIT_NOFILE; < 0: none */
+    int open_budget;       /* descriptors to hold for watched directories; those
+                              past it are opened when something is noted, where
+                              the host can (Linux, with CAP_DAC_READ_SEARCH);
+                              0: no bound, all are held; < 0: none is */
     unsigned close_write_after_ms; /* where the host does not tell: a file whose
                               content changed counts as closed after so long
                               without another change; 0: 50 */

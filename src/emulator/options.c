@@ -23,6 +23,7 @@ enum option_key {
     KEY_QUEUE_EVENTS,
     KEY_QUEUE_LIMIT,
     KEY_FD_BUDGET,
+    KEY_OPEN_BUDGET,
     KEY_CLOSE_WRITE_AFTER,
     KEY_VERSION,
 };
@@ -45,6 +46,9 @@ static const char usage_text[] =
     "  --fd-budget N       descriptors to spend on what is in watched\n"
     "                      directories (default: half of the limit); changes\n"
     "                      in the rest are found by comparing, a little later\n"
+    "  --open-budget N     descriptors to hold for watched directories\n"
+    "                      (default: for all); the others are\n"
+    "                      opened when something happens there\n"
     "  --close-write-after MS\n"
     "                      where the host does not tell who closes a file, a\n"
     "                      changed one counts as closed when it was left alone\n"
@@ -76,6 +80,7 @@ static const struct option long_options[] = {
     { "queue-events", required_argument, NULL, KEY_QUEUE_EVENTS },
     { "queue-limit", required_argument, NULL, KEY_QUEUE_LIMIT },
     { "fd-budget", required_argument, NULL, KEY_FD_BUDGET },
+    { "open-budget", required_argument, NULL, KEY_OPEN_BUDGET },
     { "close-write-after", required_argument, NULL, KEY_CLOSE_WRITE_AFTER },
     { "stats", no_argument, NULL, KEY_STATS },
     { "trace", required_argument, NULL, KEY_TRACE },
@@ -148,6 +153,12 @@ static const char *set_value(struct options *options, int key)
             return "--fd-budget takes a number of descriptors, 0 for none, "
                    "not";
         config->fd_budget = value == 0 ? -1 : (int)value;
+        return NULL;
+    case KEY_OPEN_BUDGET:
+        if (!parse_number(optarg, 0, INT_MAX, &value))
+            return "--open-budget takes a number of descriptors, 0 for none, "
+                   "not";
+        config->open_budget = value == 0 ? -1 : (int)value;
         return NULL;
     case KEY_CLOSE_WRITE_AFTER:
         return parse_number(optarg, 1, 60000, &config->close_write_after_ms)

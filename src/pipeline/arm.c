@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <time.h>
 
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 
 /* Sets armed and wakes who waits for it. */
@@ -46,6 +48,8 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
     if (host_fd >= 0) {
         vnode->host_fd = host_fd;
         err = ask(engine, vnode, wanted);
+        if (err == 0)
+            vnode_park(engine, vnode, wanted);
     }
     set_armed(vnode, err < 0 ? err : 1);
     return err < 0 ? err : 0;
@@ -86,6 +90,9 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
         if ((wanted & ~atomic_load_explicit(&vnode->wanted,
                                             memory_order_relaxed)) == 0)
             return 0;
+        err = vnode_pin(engine, vnode, wanted);
+        if (err != 0)
+            return err;
         if (!atomic_compare_exchange_strong_explicit(
                 &vnode->armed, &armed, 0, memory_order_acquire, /* V1 */
                 memory_order_relaxed))
@@ -102,9 +109,14 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
 
 int vnode_join(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 {
+    const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
     int err;
 
-    while ((err = vnode_try_join(engine, vnode, wanted)) == -EAGAIN)
-        park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
+    while ((err = vnode_try_join(engine, vnode, wanted)) == -EAGAIN) {
+        if (load_armed(vnode) == 0)
+            park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
+        else /* being served, and to be pinned */
+            nanosleep(&nap, NULL);
+    }
     return err;
 }

@@ -9,6 +9,8 @@
 
 #include "pipeline/vnode.h"
 
+enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
+
 /*
  * The maker's part.  Takes over host_fd, a failed open's -errno too.  0 or
  * -errno, which the others get as well.

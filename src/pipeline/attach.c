@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pipeline/arm.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "port/child-open.h"
 #include "port/listing.h"
@@ -34,7 +35,7 @@ static bool is_listed_one(const struct attaching *a)
 
 static int look_only(struct attaching *a, const char *name)
 {
-    int err = look_at(a->dir->host_fd, name, &a->look);
+    int err = vnode_look_below(a->engine, a->dir, name, &a->look);
 
     if (err != 0)
         return err == -ENOENT ? err : -EAGAIN;
@@ -156,6 +157,17 @@ static int link_child(struct attaching *a)
     return 0;
 }
 
+static int open_child(const struct attaching *a, const char *name,
+                      uint8_t type)
+{
+    int dir_fd;
+
+    if (!pays(a->engine, a->dir))
+        return -EMFILE;
+    dir_fd = vnode_fd(a->engine, a->dir);
+    return dir_fd < 0 ? dir_fd : child_open(dir_fd, name, type);
+}
+
 static void judge_age(struct attaching *a)
 {
     a->newborn = S_ISREG(a->look.mode) && a->look.links == 1 &&
@@ -169,8 +181,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     a->vnode = NULL;
     a->child = NULL;
     a->writers = HOLDERS_UNKNOWN;
-    fd = pays(a->engine, a->dir) ? child_open(a->dir->host_fd, name, type)
-                                 : -EMFILE;
+    fd = open_child(a, name, type);
     if (fd < 0) {
         err = look_only(a, name);
         judge_age(a);
@@ -188,7 +199,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
         return look_only(a, name);
     /* Once more, behind the knote and the link: what changes from here on is
        noted and told. */
-    if (look_at(a->vnode->host_fd, "", &a->look) == 0 && a->made)
+    if (vnode_look(a->engine, a->vnode, &a->look) == 0 && a->made)
         a->vnode->seen = a->look;
     return 0;
 }

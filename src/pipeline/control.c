@@ -43,6 +43,7 @@
 #include "abi/linux-inotify.h"
 #include "pipeline/arm.h"
 #include "pipeline/backlog.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/keep.h"
 #include "port/holders.h"
@@ -65,7 +66,9 @@ struct joining {
 /* Out of descriptors is out of watches, as a guest knows it. */
 static int as_guest_knows(int err)
 {
-    return err == -EMFILE || err == -ENFILE ? -ENOSPC : err;
+    return err == -EMFILE || err == -ENFILE ? -ENOSPC
+           : err == -ESTALE                 ? -ENOENT
+                                            : err;
 }
 
 /* For listing: with an offset of its own. */
@@ -117,7 +120,8 @@ static int list_told(struct joining *j, int list_fd)
     if (err != 0)
         return err;
     j->begin = engine_tick(engine);
-    err = fault_hits(&engine->fault, FAULT_OPEN)
+    err = list_fd < 0 ? list_fd
+          : fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
               : snapshot_list(&builder, list_fd, &engine->fault);
     j->end = engine_tick(engine);
@@ -374,7 +378,7 @@ static int first_watch(struct joining *j, int host_fd)
 
     /* We hold the claim, so its descriptor is ours to list by. */
     if (err == 0 && vnode->is_dir)
-        err = list_told(j, vnode->host_fd);
+        err = list_told(j, vnode_fd(j->engine, vnode));
     vnode->cost_ns = vnode->least_cost_ns = now_ns() - start;
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
@@ -385,8 +389,6 @@ static int first_watch(struct joining *j, int host_fd)
     worker_give_back(j->engine, vnode);
     return err;
 }
-
-enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
 
 /* Would opening the directory come back as an event? */
 static bool opens_are_told(const struct joining *j)
@@ -419,7 +421,7 @@ static int further_listing(struct joining *j, int host_fd)
         close(fd);
         return err;
     }
-    err = list_told(j, j->vnode->host_fd);
+    err = list_told(j, vnode_fd(j->engine, j->vnode));
     if (err == 0)
         share_told(j);
     worker_give_back(j->engine, j->vnode);

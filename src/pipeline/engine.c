@@ -49,18 +49,18 @@ static int check_config(const struct vnotify_config *config,
     return 0;
 }
 
-/* By default half of what the process may have: directories, files that are
-   watched themselves and the program around us need the rest. */
-static uint32_t budget_of(const struct vnotify_config *config)
+/* By default children get half of what the process may have: directories,
+   files that are watched themselves and the program around us need the rest. */
+static uint32_t budget_of(int configured, uint32_t share)
 {
     struct rlimit limit;
 
-    if (config->fd_budget != 0)
-        return config->fd_budget < 0 ? 0 : (uint32_t)config->fd_budget;
+    if (configured != 0)
+        return configured < 0 ? 0 : (uint32_t)configured;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 0;
-    return limit.rlim_cur > UINT32_MAX ? UINT32_MAX / 2
-                                       : (uint32_t)(limit.rlim_cur / 2);
+    return limit.rlim_cur > UINT32_MAX ? UINT32_MAX / share
+                                       : (uint32_t)(limit.rlim_cur / share);
 }
 
 static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
@@ -109,7 +109,12 @@ static int init_parts(struct vnotify *engine,
     hash_seed_init();
     engine->queue_events = config->queue_events;
     engine->ordered = config->ordered;
-    engine->fd_budget = budget_of(config);
+    engine->fd_budget = budget_of(config->fd_budget, 2);
+    /* Parking is asked for: with children it can keep vnotify_destroy waiting
+       (docs/architecture.md). */
+    engine->open_budget = config->open_budget == 0
+                              ? UINT32_MAX
+                              : budget_of(config->open_budget, 1);
     engine->close_write_after_ns =
         (config->close_write_after_ms == 0 ? CLOSE_WRITE_AFTER_MS
                                            : config->close_write_after_ms) *

@@ -77,8 +77,8 @@ struct vnotify {
     struct trace trace;
     struct barrier barrier;
     unsigned queue_events;
-    bool ordered;        /* vnotify_config, these three */
-    uint32_t fd_budget;
+    bool ordered;        /* vnotify_config, these four */
+    uint32_t fd_budget, open_budget;
     uint64_t close_write_after_ns;
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
@@ -108,6 +108,7 @@ struct vnotify {
     _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
     _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
     _Atomic uint32_t child_fds;   /* relaxed: a bound, kept about right */
+    _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
                                        relaxed: of cost alone */
     _Atomic uint32_t instances;   /* relaxed: a statistic */

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "pipeline/arm.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "port/holders.h"
 
@@ -178,7 +179,7 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
         return fate;
     }
     if ((hints & (HINT_LINKS | HINT_ATTRIB | HINT_MODIFY | HINT_LOOK)) != 0 &&
-        look_at(vnode->host_fd, "", &look) == 0) {
+        vnode_look_held(engine, vnode, &look) == 0) {
         if ((hints & HINT_ATTRIB) != 0)
             as = attribute_events(vnode, hints, entries_changed, &look);
         if ((as & VN_IN_MODIFY) != 0)

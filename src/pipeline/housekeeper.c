@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pipeline/child.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/keep.h"
 
@@ -95,8 +96,7 @@ static void free_vnode(struct vnotify *engine, struct vnode *vnode)
 {
     if (vnode->ask_fd >= 0 && vnode->ask_fd != vnode->host_fd)
         close(vnode->ask_fd);
-    if (vnode->host_fd >= 0)
-        kq_close(engine->kq, vnode->host_fd);
+    vnode_close(engine, vnode);
     if (vnode->counted)
         /* relaxed: a bound, kept about right */
         atomic_fetch_sub_explicit(&engine->child_fds, 1,

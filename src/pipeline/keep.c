@@ -16,6 +16,7 @@
 
 #include "pipeline/arm.h"
 #include "pipeline/attach.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/sweep.h"
 
@@ -153,7 +154,8 @@ static void stay(struct keeper *k, struct row *row, const char *name,
     struct look look;
 
     row->leaving = false;
-    if (row->child != NULL || look_at(k->dir->host_fd, name, &look) != 0)
+    if (row->child != NULL ||
+        vnode_look_below(k->engine, k->dir, name, &look) != 0)
         return; /* a child's inode cannot be another's: we hold it */
     if (S_ISREG(look.mode) && look.links == 1 && look.born >= born_after(k)) {
         uint64_t ino = row->ino;
@@ -196,7 +198,7 @@ static void leave(struct keeper *k, struct row *row)
 {
     struct look look;
     bool lives = row->child != NULL &&
-                 look_at(row->child->vnode->host_fd, "", &look) == 0 &&
+                 vnode_look(k->engine, row->child->vnode, &look) == 0 &&
                  look.links > 0;
 
     row->leaving = true;
@@ -412,11 +414,11 @@ void keep_owe(struct vnotify *engine, struct vnode *dir)
  * A number of links that did not fall says that the name was moved: also if a
  * link was made and then the name removed, which comes to the same.
  */
-static bool lives_on(const struct child *child)
+static bool lives_on(struct vnotify *engine, const struct child *child)
 {
     struct look look;
 
-    if (look_at(child->vnode->host_fd, "", &look) != 0 || look.links == 0)
+    if (vnode_look(engine, child->vnode, &look) != 0 || look.links == 0)
         return false;
     return S_ISDIR(look.mode) ||
            /* relaxed: a hint */
@@ -424,14 +426,15 @@ static bool lives_on(const struct child *child)
                                               memory_order_relaxed);
 }
 
-void keep_ask_gone(struct vnode *dir, struct delta *delta)
+void keep_ask_gone(struct vnotify *engine, struct vnode *dir,
+                   struct delta *delta)
 {
     for (uint32_t i = 0; dir->children != NULL && i < delta->gone; i++) {
         struct change *gone = &delta->changes[i];
         const struct row *row = children_find(dir->children, gone->ino);
 
         gone->lives = row != NULL && row->child != NULL &&
-                      lives_on(row->child);
+                      lives_on(engine, row->child);
     }
 }
 

@@ -32,7 +32,7 @@ void keep_owe(struct vnotify *, struct vnode *dir);
  * For the changes of a delta that is not told yet: sets `lives` where the child
  * that is gone still has as many names as it had.
  */
-void keep_ask_gone(struct vnode *dir, struct delta *);
+void keep_ask_gone(struct vnotify *, struct vnode *dir, struct delta *);
 
 /* Housekeeper, holding the claim of a directory that nobody watches any more:
    hands all children over to be freed. */

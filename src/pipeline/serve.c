@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "abi/linux-inotify.h"
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
@@ -57,6 +58,23 @@ static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
     return offer;
 }
 
+/* By the vnode's own descriptor; one that is gone for good has no entries. */
+static int list_by_own(struct worker *worker, struct vnode *vnode)
+{
+    struct vnotify *engine = worker->engine;
+    int fd = vnode_fd(engine, vnode);
+
+    if (fd == -ESTALE) {
+        snapshot_list_removed(&worker->builder);
+        return 0;
+    }
+    if (fd < 0)
+        return fd;
+    if (fault_hits(&engine->fault, FAULT_OPEN))
+        return -EMFILE;
+    return snapshot_list(&worker->builder, fd, &engine->fault);
+}
+
 static int take_listing(struct worker *worker, struct vnode *vnode,
                         uint64_t *begun)
 {
@@ -69,10 +87,7 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     atomic_store_explicit(&vnode->begun, UINT64_MAX, memory_order_seq_cst);
     *begun = engine_tick(engine);
     atomic_store_explicit(&vnode->begun, *begun, memory_order_seq_cst); /* V3 */
-    if (fault_hits(&engine->fault, FAULT_OPEN))
-        err = -EMFILE;
-    else
-        err = snapshot_list(&worker->builder, vnode->host_fd, &engine->fault);
+    err = list_by_own(worker, vnode);
     end = now_ns();
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
@@ -133,8 +148,9 @@ static int list(struct worker *worker, struct vnode *vnode,
        multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
        distinctly. */
     if ((*offer)->delta != NULL) {
-        delta_learn((*offer)->delta, vnode->host_fd, LEARN_MAX);
-        keep_ask_gone(vnode, (*offer)->delta);
+        if (vnode_fd(engine, vnode) >= 0)
+            delta_learn((*offer)->delta, vnode_fd(engine, vnode), LEARN_MAX);
+        keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
     }
@@ -223,6 +239,24 @@ static int tell_watches(struct serving *s, struct vnode *vnode,
 }
 
 /*
+ * Whatever needs a parked vnode's descriptor does so after this: if none is to
+ * be had now, all of it is owed.
+ */
+static bool can_open(struct vnotify *engine, struct vnode *vnode,
+                     uint32_t hints)
+{
+    const uint32_t looks = HINT_LINKS | HINT_ATTRIB | HINT_MODIFY | HINT_LOOK;
+    int fd;
+
+    if (!vnode_is_parked(vnode) || (hints & HINT_REVOKE) != 0 ||
+        !(must_list(vnode, hints) || (hints & looks) != 0 ||
+          has_children(vnode)))
+        return true;
+    fd = vnode_fd(engine, vnode);
+    return fd >= 0 || fd == -ESTALE;
+}
+
+/*
  * One listing at most, and all that follows from it.  False: something failed
  * that is owed now, and the item is still the caller's to end.
  */
@@ -240,7 +274,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if ((hints & HINT_ALARM) != 0)
         /* relaxed: holders alone write it (A1) */
         atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
-    if (must_list(vnode, hints) && list(worker, vnode, &offer) != 0) {
+    if (!can_open(worker->engine, vnode, hints) ||
+        (must_list(vnode, hints) && list(worker, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }
@@ -277,6 +312,7 @@ static bool is_for_others(const struct worker *worker,
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
 {
+    vnode_fd_done(vnode);
     if (!claim_release(&vnode->claim))
         worker_defer(engine, vnode, 0);
 }
@@ -289,6 +325,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint64_t now = now_ns();
         unsigned phases;
         uint32_t hints;
+        bool served;
 
         if (now + REST_NS_MIN < vnode->rest_until_ns) {
             tally_add(worker->tally, TALLY_RESTS, 1);
@@ -306,7 +343,9 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             housekeeper_release(engine, vnode);
             return;
         }
-        if (!serve_once(worker, vnode, hints | vnode->owed, phases)) {
+        served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        vnode_fd_done(vnode);
+        if (!served) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,
                          now_ns() + vnode->backoff_us * UINT64_C(1000));

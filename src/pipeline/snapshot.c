@@ -214,6 +214,15 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     return 0;
 }
 
+void snapshot_list_removed(struct snapshot_builder *builder)
+{
+    builder->used = 0;
+    builder->count = 0;
+    builder->last_name = 0;
+    builder->piecemeal = false;
+    builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+}
+
 bool snapshot_same(const struct snapshot_builder *builder,
                    const struct snapshot *snapshot)
 {

@@ -65,6 +65,9 @@ struct fault;
  */
 int snapshot_list(struct snapshot_builder *, int host_fd, const struct fault *);
 
+/* The listing of a directory that was removed: empty. */
+void snapshot_list_removed(struct snapshot_builder *);
+
 /* Does the builder hold exactly what the snapshot holds? */
 bool snapshot_same(const struct snapshot_builder *, const struct snapshot *);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/hash.h"
 
@@ -75,7 +76,7 @@ static void sweep_row(struct vnotify *engine, struct vnode *dir,
     uint32_t bits;
     bool young;
 
-    if (look_at(dir->host_fd, name, &look) != 0 || look.ino != row->ino)
+    if (vnode_look_below(engine, dir, name, &look) != 0 || look.ino != row->ino)
         return; /* another listing will tell */
     footprint = footprint_of(&look);
     bits = compare(&row->footprint, &footprint, &look);

@@ -120,6 +120,9 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->ask_fd = -1;
     vnode->unlinked = false;
     vnode->counted = false;
+    vnode->open = false;
+    vnode->pinned = false;
+    vnode->lent_fd = -1;
     vnode->quiet_ns = 0;
     vnode->offered = 0;
     vnode->owed = 0;

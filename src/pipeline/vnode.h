@@ -31,7 +31,8 @@ struct vnode {
     uint32_t users;     /* registry lock */
     uint64_t dev, ino;  /* fixed while registered */
     bool is_dir;
-    int host_fd;        /* fixed once armed */
+    int host_fd;        /* fixed once armed: a descriptor, or what stands for
+                           a parked one (kq.h); see descriptor.h */
     _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
                               add_watch is at it, the others sleep on it */
     _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
@@ -61,6 +62,9 @@ struct vnode {
                                   be host_fd */
     bool unlinked;             /* its last name is gone, somebody has it open */
     bool counted;              /* in engine.child_fds */
+    bool open;                 /* in engine.open_fds; a directory's */
+    bool pinned;               /* parked, but lent_fd stays open */
+    int lent_fd;               /* parked: open while it is served; < 0 */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */

@@ -102,6 +102,10 @@ static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
         knote = NULL;
     }
     bool is_new = !knote;
+    if (is_new && host_fd >= KQ_PARKED_FIRST) {
+        node_release(kq, index);
+        return -ENOENT; /* it has ended: a file system that went away */
+    }
     if (node_at(kq, index)->knotes != KNOTE_NONE &&
         asks_first(kq, index, change->fflags))
         host_remember(node_at(kq, index), now);
@@ -128,11 +132,10 @@ static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
     return rc;
 }
 
-static int add_vnode(struct kq *kq, const struct kevent *change)
+static int add_by(struct kq *kq, const struct kevent *change, int host_fd)
 {
     struct stat before, now;
-    int host_fd = (int)change->ident;
-    if (change->ident > INT32_MAX || fstat(host_fd, &before) != 0)
+    if (fstat(host_fd, &before) != 0)
         return -EBADF;
     pthread_mutex_lock(&kq->lock);
     bool has_room = node_reserve(kq);
@@ -159,12 +162,29 @@ static int add_vnode(struct kq *kq, const struct kevent *change)
     return rc;
 }
 
+static int add_vnode(struct kq *kq, const struct kevent *change)
+{
+    if (change->ident > INT32_MAX)
+        return -EBADF;
+    int host_fd = (int)change->ident;
+    if (host_fd < KQ_PARKED_FIRST)
+        return add_by(kq, change, host_fd);
+    host_fd = kq_reopen(kq, host_fd, KQ_TO_LOOK);
+    if (host_fd < 0)
+        return host_fd;
+    int rc = add_by(kq, change, host_fd);
+    close(host_fd);
+    return rc;
+}
+
 /* EV_DELETE, EV_ENABLE, EV_DISABLE: no look at the file. */
 static int change_vnode(struct kq *kq, const struct kevent *change)
 {
     int32_t id = change->ident > INT32_MAX ? -1 : (int32_t)change->ident;
     if (!knote_find(kq, id))
         return -ENOENT;
+    if (id >= KQ_PARKED_FIRST)
+        return -EINVAL;
     if (change->flags & EV_DELETE)
         knote_destroy(kq, id);
     else

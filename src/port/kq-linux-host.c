@@ -94,8 +94,9 @@ static uint32_t learn_name(int host_fd)
  */
 struct borrowed {
     int32_t wd;
-    int host_fd;
+    int32_t id;
     uint32_t serial;
+    struct parked_ref parked; /* if the id is a parked knote's */
 };
 
 /* False if the node has gone or has no knotes any more. */
@@ -105,16 +106,33 @@ static bool borrow(struct kq *kq, int32_t wd, struct borrowed *fd)
     if (index == 0 || node_at(kq, index)->knotes == KNOTE_NONE)
         return false;
     fd->wd = wd;
-    fd->host_fd = node_at(kq, index)->knotes;
-    fd->serial = knote_at(kq, fd->host_fd)->serial;
+    fd->id = node_at(kq, index)->knotes;
+    fd->serial = knote_at(kq, fd->id)->serial;
+    if (fd->id >= KQ_PARKED_FIRST)
+        parked_borrow(kq, fd->id, &fd->parked);
     return true;
+}
+
+/* Without the lock, these two: the descriptor, or -errno. */
+static int borrowed_open(const struct borrowed *fd)
+{
+    return fd->id < KQ_PARKED_FIRST ? fd->id
+                                    : parked_open(&fd->parked, O_PATH);
+}
+
+static void borrowed_close(const struct borrowed *fd, int host_fd)
+{
+    if (fd->id >= KQ_PARKED_FIRST && host_fd >= 0)
+        close(host_fd);
 }
 
 /* The node, if the knote that the descriptor belongs to is still there, or 0.
  */
 static int32_t give_back(struct kq *kq, const struct borrowed *fd)
 {
-    const struct knote *knote = knote_find(kq, fd->host_fd);
+    if (fd->id >= KQ_PARKED_FIRST)
+        parked_give_back(kq);
+    const struct knote *knote = knote_find(kq, fd->id);
     if (!knote || knote->serial != fd->serial)
         return 0;
     return node_find(kq, fd->wd);
@@ -146,6 +164,20 @@ static int look_at(const struct kq *kq, int host_fd, struct look *look)
     return rc;
 }
 
+static int look_at_borrowed(const struct kq *kq, const struct borrowed *fd,
+                            struct look *look)
+{
+    int host_fd = borrowed_open(fd);
+    if (host_fd < 0) {
+        *look = (struct look){.parent_wd = -1,
+                              .is_removed = host_fd == -ESTALE};
+        return host_fd;
+    }
+    int rc = look_at(kq, host_fd, look);
+    borrowed_close(fd, host_fd);
+    return rc;
+}
+
 /* What the look has shown.  0 or -ENOMEM. */
 static int accept_look(struct kq *kq, int32_t index, int32_t parent,
                        const struct look *look)
@@ -170,7 +202,7 @@ int host_adopt(struct kq *kq, int32_t wd)
             return 0;
         node_begin_add(kq);
         pthread_mutex_unlock(&kq->lock);
-        rc = look_at(kq, fd.host_fd, &look);
+        rc = look_at_borrowed(kq, &fd, &look);
         pthread_mutex_lock(&kq->lock);
 
         int32_t parent = rc == 0 ? node_take(kq, look.parent_wd) : 0;
@@ -189,7 +221,9 @@ void host_adopt_or_owe(struct kq *kq, int32_t wd)
     int rc = host_adopt(kq, wd);
     int32_t index = node_find(kq, wd);
     if (index != 0 && node_at(kq, index)->knotes != KNOTE_NONE)
-        node_set_orphan(kq, node_at(kq, index), rc == -ENOSPC || rc == -ENOMEM);
+        node_set_orphan(kq, node_at(kq, index),
+                        rc == -ENOSPC || rc == -ENOMEM || rc == -EMFILE ||
+                            rc == -ENFILE);
 }
 
 void host_adopt_owed(struct kq *kq)
@@ -212,9 +246,13 @@ int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st)
     struct borrowed fd;
     while (borrow(kq, wd, &fd)) {
         pthread_mutex_unlock(&kq->lock);
-        int rc = stat_unlocked(fd.host_fd, st);
+        int host_fd = borrowed_open(&fd);
+        int rc = host_fd < 0 ? host_fd : stat_unlocked(host_fd, st);
+        borrowed_close(&fd, host_fd);
         pthread_mutex_lock(&kq->lock);
         int32_t index = give_back(kq, &fd);
+        if (index != 0 && rc == -ESTALE && fd.id >= KQ_PARKED_FIRST)
+            host_tell_removed(kq, index, false);
         if (index != 0)
             return rc == 0 ? index : 0;
     }

@@ -3,6 +3,7 @@
  *
  *     caller ---- kq-linux.c, kq-linux-change.c   the API of kq.h
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
+ *                   kq-linux-parked.c knotes without a descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
  *     kernel <--- kq-linux-host.c   inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
@@ -19,7 +20,7 @@
  *           all is looked up again, by wd and by descriptor number.
  * LIFETIME: knotes and nodes live in chunks that stay until kq_destroy, so a
  *           stale index reads a wrong object at worst, never freed memory.
- * MEMORY:   knote 40 bytes, node 72, hash buckets 8 to 16 per node.
+ * MEMORY:   knote 40 bytes, parked 104, node 72, hash buckets 8 to 16 per node.
  */
 #pragma once
 
@@ -37,9 +38,12 @@ enum {
     KQ_MOVES = 16,         /* renames whose second half has not been seen */
     KQ_CANDIDATES = 16,    /* children of one name hash, else sweep them all */
     KQ_READ_BYTES = 65536, /* about 2,000 kernel events */
+    KQ_HANDLE_BYTES = 32,  /* of a file handle; longer: not parked */
+    KQ_MOUNTS = 16,        /* file systems with parked knotes */
 };
 
-/* Knote ids: a descriptor number, or -2 - i for users[i]. */
+/* Knote ids: a descriptor number, KQ_PARKED_FIRST + i for the parked one of
+   index i, or -2 - i for users[i]. */
 enum { KNOTE_NONE = -1 };
 
 enum { /* knote.status */
@@ -93,6 +97,26 @@ struct move { /* IN_MOVED_FROM that waits for its IN_MOVED_TO */
     bool is_dir;
 };
 
+struct handle { /* by which an inode is had again; constant */
+    uint64_t dev, ino;
+    int32_t type;
+    uint32_t bytes;
+    unsigned char data[KQ_HANDLE_BYTES];
+};
+
+struct parked { /* from kq_park to kq_close; its knote may end earlier */
+    struct knote knote;
+    struct handle handle;
+    uint32_t mount;
+    int32_t free_next; /* index + 1; 0: the last */
+};
+
+struct mount { /* what open_by_handle_at needs; users == 0: none */
+    uint64_t dev;
+    int host_fd;
+    uint32_t users;
+};
+
 struct user_knote {
     struct knote knote;
     uintptr_t ident;
@@ -113,6 +137,13 @@ struct kq {
     uint32_t nqueued;
     bool waiting; /* kq_wait may be asleep: an activation writes wake_fd */
     _Atomic uint32_t queued; /* L4: nqueued, for kq_pending */
+
+    /* kq-linux-parked.c */
+    struct parked **parked_chunks;
+    size_t nparked_chunks;
+    int32_t parked_free; /* index + 1; 0: none */
+    struct mount mounts[KQ_MOUNTS];
+    uint32_t mount_borrowers; /* between parked_borrow and give_back */
 
     /* kq-linux-node.c */
     struct node **node_chunks;
@@ -167,6 +198,35 @@ void knote_revoke(struct kq *kq, struct node *node);
 
 /* Hands out at most `max` queued knotes, each at most once. */
 int knote_collect(struct kq *kq, struct kevent *events, int max);
+
+/* Moves what it has to tell to a new one, and ends it. */
+void knote_move(struct kq *kq, int32_t from, int32_t to);
+
+/*** kq-linux-parked.c ***/
+
+/* Of an id >= KQ_PARKED_FIRST; NULL: there never was one. */
+struct parked *parked_at(struct kq *kq, int32_t id);
+
+/*
+ * With the lock: what parked_open needs.  Until parked_give_back no mount's
+ * descriptor is closed.
+ */
+struct parked_ref {
+    struct handle handle;
+    int mount_fd;
+};
+
+void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref);
+void parked_give_back(struct kq *kq);
+
+/* Without the lock: a descriptor, or -errno. */
+int parked_open(const struct parked_ref *ref, int flags);
+
+/* kq_close of a parked id. */
+void parked_end(struct kq *kq, int32_t id);
+
+/* kq_destroy */
+void parked_free_all(struct kq *kq);
 
 /*** kq-linux-node.c ***/
 
@@ -230,7 +290,8 @@ void host_adopt_owed(struct kq *kq);
 
 /*
  * fstat by one of the node's descriptors; drops the lock meanwhile.  The node's
- * index, or 0 if it has no knotes any more or fstat failed.
+ * index, or 0 if it has no knotes any more or fstat failed.  A parked directory
+ * that is gone for good is told to be.
  */
 int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st);
 

@@ -20,6 +20,8 @@ struct knote *knote_at(struct kq *kq, int32_t id)
     assert(id != KNOTE_NONE);
     if (is_user_id(id))
         return &kq->users[-2 - id].knote;
+    if (id >= KQ_PARKED_FIRST)
+        return &parked_at(kq, id)->knote;
     return &kq->knote_chunks[id / KQ_CHUNK][id % KQ_CHUNK];
 }
 
@@ -27,6 +29,11 @@ struct knote *knote_find(struct kq *kq, int host_fd)
 {
     if (host_fd < 0)
         return NULL;
+    if (host_fd >= KQ_PARKED_FIRST) {
+        struct parked *parked = parked_at(kq, host_fd);
+        return parked && (parked->knote.status & KNOTE_LIVE) ? &parked->knote
+                                                             : NULL;
+    }
     size_t chunk = (size_t)host_fd / KQ_CHUNK;
     if (chunk >= kq->nknote_chunks || !kq->knote_chunks[chunk])
         return NULL;
@@ -186,6 +193,22 @@ void knote_disable(struct kq *kq, int32_t id)
 {
     knote_at(kq, id)->status |= KNOTE_DISABLED;
     queue_remove(kq, id);
+}
+
+void knote_move(struct kq *kq, int32_t from, int32_t to)
+{
+    const struct knote *old = knote_at(kq, from);
+    struct knote *knote = knote_at(kq, to);
+    uint16_t told = KNOTE_ACTIVE | KNOTE_QUEUED;
+    reset(kq, knote);
+    knote->asked = old->asked;
+    knote->fflags = old->fflags;
+    knote->flags = old->flags;
+    knote->udata = old->udata;
+    knote->status |= old->status & (uint16_t)~told;
+    knote_attach(kq, to, old->node);
+    knote_destroy(kq, from);
+    knote_activate(kq, to);
 }
 
 void knote_post(struct kq *kq, struct node *node, uint32_t hint)

@@ -140,6 +140,11 @@ static void check_removed(struct kq *kq, int32_t wd)
     int32_t index = host_stat(kq, wd, &st);
     if (index != 0 && st.st_nlink == 0)
         host_tell_removed(kq, index, false);
+    if (index != 0 || (index = node_find(kq, wd)) == 0)
+        return;
+    /* No descriptor for a parked one: who is told looks for himself. */
+    if (!(node_at(kq, index)->state & NODE_REMOVED))
+        knote_post(kq, node_at(kq, index), NOTE_DELETE);
 }
 
 /* The slow way, for children whose path is too long to know their names. */

@@ -63,6 +63,7 @@ void kq_destroy(struct kq *kq)
     for (size_t i = 0; i < kq->nnode_chunks; i++)
         free(kq->node_chunks[i]);
     free(kq->knote_chunks);
+    parked_free_all(kq);
     free(kq->node_chunks);
     free(kq->wd_table);
     free(kq->child_table);
@@ -231,6 +232,10 @@ bool kq_pending(struct kq *kq)
 
 void kq_close(struct kq *kq, int host_fd)
 {
+    if (host_fd >= KQ_PARKED_FIRST) {
+        parked_end(kq, host_fd);
+        return;
+    }
     pthread_mutex_lock(&kq->lock);
     if (knote_find(kq, host_fd))
         knote_destroy(kq, host_fd);

@@ -89,6 +89,22 @@ void kq_close(struct kq *kq, int host_fd)
     close(host_fd);
 }
 
+/* A knote of kqueue(2) goes with its descriptor. */
+int kq_park(struct kq *kq, int host_fd)
+{
+    (void)kq;
+    (void)host_fd;
+    return -EOPNOTSUPP;
+}
+
+int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
+{
+    (void)kq;
+    (void)parked;
+    (void)what_for;
+    return -EOPNOTSUPP;
+}
+
 /* Those that every kqueue has, and what systems add for directories too. */
 static uint32_t notes_of_any(void)
 {

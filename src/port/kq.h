@@ -59,6 +59,27 @@ bool kq_pending(struct kq *kq);
 /* close(2), dropping the knotes of this descriptor number as BSD kernels do. */
 void kq_close(struct kq *kq, int host_fd);
 
+/*
+ * Parking: keeping a directory's knote without a descriptor.
+ *
+ * kq_park moves the knote of host_fd, a directory's, to an id that stands for
+ * the directory from then on: as ident of EV_ADD and of events, and for
+ * kq_close, which ends it (not EV_DELETE).  Notes are not lost on the way.  The
+ * descriptor is the caller's, to be closed with close(2).  An id is
+ * KQ_PARKED_FIRST or more, so that it is nobody's descriptor; or -errno, where
+ * the directory could not be had again: not permitted, not on this file system
+ * or not on this host.
+ *
+ * kq_reopen gives a new descriptor of that very directory, whatever was renamed
+ * since: for listing, or O_PATH, which nobody is told of.  -ESTALE: it was
+ * removed.  -EMFILE and others: later, perhaps.
+ */
+enum { KQ_PARKED_FIRST = 1 << 30 };
+enum kq_reopen { KQ_TO_LIST, KQ_TO_LOOK };
+
+int kq_park(struct kq *kq, int host_fd);
+int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for);
+
 /* All NOTE_* bits worth asking for on a directory, on anything else. */
 uint32_t kq_notes_dir(const struct kq *kq);
 uint32_t kq_notes_file(const struct kq *kq);

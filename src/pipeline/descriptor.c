@@ -1,0 +1,154 @@
+#include "pipeline/descriptor.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "abi/linux-inotify.h"
+#include "pipeline/engine.h"
+
+/* Notes that having a descriptor again would bring. */
+static bool opens_are_told(const struct vnotify *engine, uint32_t wanted)
+{
+    return (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0 &&
+           engine_sees_closes(engine);
+}
+
+static void count_open(struct vnotify *engine, struct vnode *vnode)
+{
+    vnode->open = true;
+    /* relaxed: a bound, kept about right */
+    atomic_fetch_add_explicit(&engine->open_fds, 1, memory_order_relaxed);
+}
+
+void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+{
+    int id;
+
+    /* What is a child alone is fd_budget's. */
+    if (!vnode->is_dir || (wanted & NOTE_WANT_SELF) == 0)
+        return;
+    /* relaxed: a bound, kept about right */
+    if (!opens_are_told(engine, wanted) &&
+        atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
+            engine->open_budget) {
+        id = kq_park(engine->kq, vnode->host_fd);
+        if (id >= 0) {
+            vnode->lent_fd = vnode->host_fd;
+            vnode->host_fd = id;
+            return;
+        }
+    }
+    count_open(engine, vnode);
+}
+
+static int reopen(struct vnotify *engine, const struct vnode *vnode,
+                  enum kq_reopen what_for)
+{
+    if (fault_hits(&engine->fault, FAULT_OPEN))
+        return -EMFILE;
+    return kq_reopen(engine->kq, vnode->host_fd, what_for);
+}
+
+int vnode_fd(struct vnotify *engine, struct vnode *vnode)
+{
+    int fd;
+
+    if (!vnode_is_parked(vnode))
+        return vnode->host_fd;
+    if (vnode->lent_fd >= 0)
+        return vnode->lent_fd;
+    fd = reopen(engine, vnode, KQ_TO_LIST);
+    if (fd >= 0)
+        vnode->lent_fd = fd;
+    return fd;
+}
+
+void vnode_fd_done(struct vnode *vnode)
+{
+    if (vnode->lent_fd < 0 || vnode->pinned)
+        return;
+    close(vnode->lent_fd);
+    vnode->lent_fd = -1;
+}
+
+/* What is left of an inode that cannot be had again. */
+static int look_at_removed(const struct vnode *vnode, struct look *look)
+{
+    *look = (struct look){
+        .dev = vnode->dev,
+        .ino = vnode->ino,
+        .mode = S_IFDIR,
+    };
+    return 0;
+}
+
+int vnode_look_held(struct vnotify *engine, struct vnode *vnode,
+                    struct look *look)
+{
+    int fd = vnode_fd(engine, vnode);
+
+    if (fd == -ESTALE) {
+        *look = vnode->seen; /* nothing else of it has changed */
+        look->links = 0;
+        return 0;
+    }
+    return fd < 0 ? fd : look_at(fd, "", look);
+}
+
+int vnode_look_below(struct vnotify *engine, struct vnode *vnode,
+                     const char *name, struct look *look)
+{
+    int fd = vnode_fd(engine, vnode);
+
+    if (fd == -ESTALE)
+        return -ENOENT;
+    return fd < 0 ? fd : look_at(fd, name, look);
+}
+
+int vnode_look(struct vnotify *engine, const struct vnode *vnode,
+               struct look *look)
+{
+    int fd, err;
+
+    if (!vnode_is_parked(vnode))
+        return look_at(vnode->host_fd, "", look);
+    fd = reopen(engine, vnode, KQ_TO_LOOK);
+    if (fd == -ESTALE)
+        return look_at_removed(vnode, look);
+    if (fd < 0)
+        return fd;
+    err = look_at(fd, "", look);
+    close(fd);
+    return err;
+}
+
+int vnode_pin(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+{
+    int fd;
+
+    if (!vnode_is_parked(vnode) || !opens_are_told(engine, wanted))
+        return 0;
+    if (claim_post(&vnode->claim, &engine->barrier,
+                   claim_generation(&vnode->claim), 0,
+                   BARRIER_UNCOUNTED) != CLAIM_TAKEN)
+        return -EAGAIN;
+    fd = vnode_fd(engine, vnode);
+    if (fd >= 0 && !vnode->pinned) {
+        vnode->pinned = true;
+        count_open(engine, vnode);
+    }
+    worker_give_back(engine, vnode);
+    return fd < 0 ? fd : 0;
+}
+
+void vnode_close(struct vnotify *engine, struct vnode *vnode)
+{
+    vnode->pinned = false;
+    vnode_fd_done(vnode);
+    if (vnode->host_fd >= 0)
+        kq_close(engine->kq, vnode->host_fd);
+    if (vnode->open)
+        /* relaxed: a bound, kept about right */
+        atomic_fetch_sub_explicit(&engine->open_fds, 1, memory_order_relaxed);
+}

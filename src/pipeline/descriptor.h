@@ -1,0 +1,52 @@
+/*
+ * descriptor.h - a vnode's descriptor, held open or had again
+ *
+ * A directory that is watched itself holds a descriptor while there are no more
+ * than engine.open_budget such.  The ones past that are *parked* (kq.h): their
+ * knote stays, and a descriptor is had when they are served.  Who holds the
+ * claim asks for it with vnode_fd and gives it back with the claim; no other
+ * file knows which of the two it is.
+ *
+ * A parked directory whose own opens somebody asks for is *pinned*: having it
+ * again would be told.  It costs a descriptor from then on.
+ */
+#pragma once
+
+#include "pipeline/vnode.h"
+#include "port/kq.h"
+
+static inline bool vnode_is_parked(const struct vnode *vnode)
+{
+    return vnode->host_fd >= KQ_PARKED_FIRST;
+}
+
+/*
+ * The maker, after the knote is there and before anybody else knows: parks the
+ * directory if it should be.  Its descriptor serves until vnode_fd_done.
+ */
+void vnode_park(struct vnotify *, struct vnode *, uint32_t wanted);
+
+/*
+ * The holder of the claim: a descriptor to list by, to look at and to open
+ * children from, good until vnode_fd_done.  -ESTALE: removed for good, and it
+ * is as an empty directory without links.  Other -errno: none to be had now.
+ */
+int vnode_fd(struct vnotify *, struct vnode *);
+void vnode_fd_done(struct vnode *);
+
+/* The holder, by vnode_fd: look_at of the vnode itself; of an entry. */
+int vnode_look_held(struct vnotify *, struct vnode *, struct look *);
+int vnode_look_below(struct vnotify *, struct vnode *, const char *name,
+                     struct look *);
+
+/* Any thread that keeps the vnode (it is armed): look_at of the vnode. */
+int vnode_look(struct vnotify *, const struct vnode *, struct look *);
+
+/*
+ * Before notes of opens are asked for: has a parked vnode keep a descriptor.
+ * 0; -EAGAIN while somebody else holds the claim; -errno.
+ */
+int vnode_pin(struct vnotify *, struct vnode *, uint32_t wanted);
+
+/* The housekeeper: closes all. */
+void vnode_close(struct vnotify *, struct vnode *);

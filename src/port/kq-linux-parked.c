@@ -1,0 +1,284 @@
+/*
+ * kq-linux-parked.c - knotes of directories that are not open
+ *
+ * A kernel watch needs no descriptor, so a knote can do without one, too, if
+ * the directory can be had again when it must be looked at.  A file handle
+ * (name_to_handle_at) names the inode itself, whatever is renamed, and tells it
+ * from a later one of the same number.  open_by_handle_at wants
+ * CAP_DAC_READ_SEARCH and some descriptor of the file system: one is kept for
+ * each that has parked knotes, of the directory that was parked first there.
+ *
+ * Whether it works is tried once for each file system; then it is relied on.
+ */
+#include "port/kq-linux-internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* struct file_handle ends in the bytes. */
+union file_handle_room {
+    struct file_handle handle;
+    char room[sizeof(struct file_handle) + KQ_HANDLE_BYTES];
+};
+
+struct parked *parked_at(struct kq *kq, int32_t id)
+{
+    size_t index = (size_t)(id - KQ_PARKED_FIRST);
+    if (index / KQ_CHUNK >= kq->nparked_chunks)
+        return NULL;
+    return &kq->parked_chunks[index / KQ_CHUNK][index % KQ_CHUNK];
+}
+
+static bool add_chunk(struct kq *kq)
+{
+    size_t n = kq->nparked_chunks;
+    struct parked **chunks =
+        realloc(kq->parked_chunks, (n + 1) * sizeof(*chunks));
+    if (!chunks)
+        return false;
+    kq->parked_chunks = chunks;
+    chunks[n] = calloc(KQ_CHUNK, sizeof(**chunks));
+    if (!chunks[n])
+        return false;
+    kq->nparked_chunks = n + 1;
+    for (int32_t i = KQ_CHUNK - 1; i >= 0; i--) {
+        chunks[n][i].free_next = kq->parked_free;
+        kq->parked_free = (int32_t)n * KQ_CHUNK + i + 1;
+    }
+    return true;
+}
+
+/* Both with the lock: an id, or -ENOMEM. */
+static int32_t take(struct kq *kq)
+{
+    if (kq->parked_free == 0 && !add_chunk(kq))
+        return -ENOMEM;
+    int32_t id = KQ_PARKED_FIRST + kq->parked_free - 1;
+    kq->parked_free = parked_at(kq, id)->free_next;
+    return id;
+}
+
+static void let_go(struct kq *kq, int32_t id)
+{
+    struct parked *parked = parked_at(kq, id);
+    parked->knote.status = 0;
+    parked->free_next = kq->parked_free;
+    kq->parked_free = id - KQ_PARKED_FIRST + 1;
+}
+
+/*** Handles ***/
+
+static int handle_of(int host_fd, struct handle *handle)
+{
+    union file_handle_room room = {.handle.handle_bytes = KQ_HANDLE_BYTES};
+    struct stat st;
+    int mount_id;
+    if (fstat(host_fd, &st) != 0 ||
+        name_to_handle_at(host_fd, "", &room.handle, &mount_id,
+                          AT_EMPTY_PATH) != 0)
+        return -errno; /* EOVERFLOW: it is longer */
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    *handle = (struct handle){
+        .dev = st.st_dev,
+        .ino = st.st_ino,
+        .type = room.handle.handle_type,
+        .bytes = room.handle.handle_bytes,
+    };
+    memcpy(handle->data, room.handle.f_handle, handle->bytes);
+    return 0;
+}
+
+int parked_open(const struct parked_ref *ref, int flags)
+{
+    union file_handle_room room = {
+        .handle.handle_bytes = ref->handle.bytes,
+        .handle.handle_type = ref->handle.type,
+    };
+    struct stat st;
+    memcpy(room.handle.f_handle, ref->handle.data, ref->handle.bytes);
+    int host_fd = open_by_handle_at(ref->mount_fd, &room.handle,
+                                    flags | O_CLOEXEC | O_DIRECTORY);
+    if (host_fd < 0)
+        return -errno;
+    if (fstatat(host_fd, "", &st, AT_EMPTY_PATH) == 0 &&
+        st.st_dev == ref->handle.dev && st.st_ino == ref->handle.ino)
+        return host_fd;
+    close(host_fd);
+    return -ESTALE;
+}
+
+void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
+{
+    const struct parked *parked = parked_at(kq, id);
+    ref->handle = parked->handle;
+    ref->mount_fd = kq->mounts[parked->mount].host_fd;
+    kq->mount_borrowers++;
+}
+
+void parked_give_back(struct kq *kq)
+{
+    assert(kq->mount_borrowers > 0);
+    kq->mount_borrowers--;
+}
+
+/*** File systems ***/
+
+static int find_mount(struct kq *kq, uint64_t dev)
+{
+    for (int i = 0; i < KQ_MOUNTS; i++)
+        if (kq->mounts[i].users > 0 && kq->mounts[i].dev == dev)
+            return i;
+    return -1;
+}
+
+/* A place for a file system; one whose descriptor waits to be closed is none. */
+static int spare_mount(const struct kq *kq)
+{
+    for (int i = 0; i < KQ_MOUNTS; i++)
+        if (kq->mounts[i].users == 0 && kq->mounts[i].host_fd <= 0)
+            return i;
+    return -1;
+}
+
+/* Without the lock: a descriptor that handles can be opened by, or -errno. */
+static int try_mount(int host_fd, const struct handle *handle)
+{
+    struct parked_ref ref = {.handle = *handle};
+    /* Not O_PATH, which open_by_handle_at does not take. */
+    ref.mount_fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
+    if (ref.mount_fd < 0)
+        return -errno;
+    int fd = parked_open(&ref, O_PATH);
+    if (fd < 0) {
+        close(ref.mount_fd);
+        return fd;
+    }
+    close(fd);
+    return ref.mount_fd;
+}
+
+/* Puts the mount's descriptor to use, unless it is known by now. */
+static int add_mount(struct kq *kq, uint64_t dev, int *mount_fd)
+{
+    int mount = find_mount(kq, dev);
+    if (mount >= 0 || *mount_fd < 0)
+        return mount >= 0 ? mount : -EAGAIN;
+    mount = spare_mount(kq);
+    if (mount < 0)
+        return -EMFILE;
+    kq->mounts[mount] = (struct mount){.dev = dev, .host_fd = *mount_fd};
+    *mount_fd = -1;
+    return mount;
+}
+
+/* Takes descriptors that nobody needs any more, for the caller to close. */
+static int unused_mounts(struct kq *kq, int fds[KQ_MOUNTS])
+{
+    int n = 0;
+    for (int i = 0; i < KQ_MOUNTS && kq->mount_borrowers == 0; i++) {
+        struct mount *mount = &kq->mounts[i];
+        if (mount->users > 0 || mount->host_fd <= 0)
+            continue;
+        fds[n++] = mount->host_fd;
+        mount->host_fd = 0;
+    }
+    return n;
+}
+
+/*** The calls of kq.h ***/
+
+/* With the lock. */
+static int park(struct kq *kq, int host_fd, const struct handle *handle,
+                int mount)
+{
+    const struct knote *knote = knote_find(kq, host_fd);
+    if (!knote || knote->node == 0)
+        return -ENOENT;
+    if ((knote->flags & (EV_CLEAR | EV_ONESHOT | EV_DISPATCH)) != EV_CLEAR)
+        return -EINVAL; /* it would end, or sleep, without its descriptor */
+    int32_t id = take(kq);
+    if (id < 0)
+        return id;
+    struct parked *parked = parked_at(kq, id);
+    parked->handle = *handle;
+    parked->mount = (uint32_t)mount;
+    kq->mounts[mount].users++;
+    knote_move(kq, host_fd, id);
+    return id;
+}
+
+int kq_park(struct kq *kq, int host_fd)
+{
+    struct handle handle = {0};
+    int fds[KQ_MOUNTS], mount_fd = -1;
+    int rc = handle_of(host_fd, &handle);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&kq->lock);
+    int mount = find_mount(kq, handle.dev);
+    if (mount < 0) {
+        pthread_mutex_unlock(&kq->lock);
+        mount_fd = try_mount(host_fd, &handle);
+        if (mount_fd < 0)
+            return mount_fd;
+        pthread_mutex_lock(&kq->lock);
+        mount = add_mount(kq, handle.dev, &mount_fd);
+    }
+    rc = mount < 0 ? mount : park(kq, host_fd, &handle, mount);
+    int n = rc < 0 ? unused_mounts(kq, fds) : 0;
+    pthread_mutex_unlock(&kq->lock);
+    if (mount_fd >= 0)
+        close(mount_fd);
+    while (n > 0)
+        close(fds[--n]);
+    return rc;
+}
+
+int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
+{
+    struct parked_ref ref;
+    int fd;
+    pthread_mutex_lock(&kq->lock);
+    parked_borrow(kq, parked, &ref);
+    pthread_mutex_unlock(&kq->lock);
+    if (what_for == KQ_TO_LOOK) {
+        fd = parked_open(&ref, O_PATH);
+    } else {
+        fd = parked_open(&ref, O_RDONLY | O_NOATIME);
+        if (fd == -EPERM) /* somebody else's directory */
+            fd = parked_open(&ref, O_RDONLY);
+    }
+    pthread_mutex_lock(&kq->lock);
+    parked_give_back(kq);
+    pthread_mutex_unlock(&kq->lock);
+    return fd;
+}
+
+void parked_end(struct kq *kq, int32_t id)
+{
+    int fds[KQ_MOUNTS];
+    pthread_mutex_lock(&kq->lock);
+    kq->mounts[parked_at(kq, id)->mount].users--;
+    if (knote_find(kq, id))
+        knote_destroy(kq, id);
+    let_go(kq, id);
+    int n = unused_mounts(kq, fds);
+    pthread_mutex_unlock(&kq->lock);
+    while (n > 0)
+        close(fds[--n]);
+}
+
+void parked_free_all(struct kq *kq)
+{
+    for (int i = 0; i < KQ_MOUNTS; i++)
+        if (kq->mounts[i].host_fd > 0)
+            close(kq->mounts[i].host_fd);
+    for (size_t i = 0; i < kq->nparked_chunks; i++)
+        free(kq->parked_chunks[i]);
+    free(kq->parked_chunks);
+}

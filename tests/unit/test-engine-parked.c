@@ -1,0 +1,182 @@
+/*
+ * Directories that hold no descriptor: all that is told of open ones is told of
+ * them, and none is lost for lack of descriptors.
+ */
+#include "engine-fixture.h"
+
+enum { NAMED = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO | VN_IN_DELETE_SELF |
+               VN_IN_MOVE_SELF };
+
+static char fault_path[64];
+
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* Parks all, which takes CAP_DAC_READ_SEARCH and a file system with handles. */
+static int setup_parked(void **state)
+{
+    static char faults[96];
+    struct vnotify_config config = { .open_budget = -1, .faults = faults };
+    char name[16];
+    int before;
+
+    (void)state;
+    snprintf(fault_path, sizeof(fault_path), "/tmp/vnotify-fault-%d",
+             (int)getpid());
+    snprintf(faults, sizeof(faults), "open=%s", fault_path);
+    setup_with(&config, "/tmp");
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "p%d", i);
+        make_dir(name);
+    }
+    before = count_fds();
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "p%d", i);
+        assert_int_equal(add(name, NAMED), i + 1);
+    }
+    return count_fds() > before + 2 ? -1 : 0;
+}
+
+static void test_parked_directories_tell_their_entries(void **state)
+{
+    (void)state;
+    make_file("p0/a");
+    expect("1 create a");
+    make_dir("p1/d");
+    expect("2 create/ d");
+    move("p0/a", "p1/b");
+    expect("1 from a, 2 to b");
+    remove_file("p1/b");
+    remove_dir("p1/d");
+    expect_in_any_order("2 delete b, 2 delete/ d");
+}
+
+static void test_parked_directories_follow_an_ancestor(void **state)
+{
+    (void)state;
+    make_dir("up");
+    assert_return_code(renameat(root_fd, "p0", root_fd, "up/p0"), errno);
+    expect("1 move-self");
+    assert_return_code(renameat(root_fd, "up", root_fd, "high"), errno);
+    make_dir("up"); /* a stranger of the old name */
+    make_dir("up/p0");
+    make_file("up/p0/stranger");
+    make_file("high/p0/a");
+    expect("1 create a");
+}
+
+static void test_parked_directories_end_once(void **state)
+{
+    int held;
+
+    (void)state;
+    remove_dir("p0");
+    expect("1 delete-self, 1 ignored");
+    /* Open elsewhere, so that the kernel keeps quiet about it. */
+    held = openat(root_fd, "p1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    remove_dir("p1");
+    expect("2 delete-self, 2 ignored");
+    close(held);
+    make_dir("p0"); /* perhaps with the number of the old one */
+    make_dir("p1");
+    make_file("p0/a");
+    expect("");
+    assert_int_equal(add("p0", NAMED), 21);
+    make_file("p0/b");
+    expect("21 create b");
+    make_file("p2/a");
+    expect("3 create a");
+    remove_file("p2/a");
+    remove_dir("p2");
+    expect("3 delete a, 3 delete-self, 3 ignored");
+}
+
+static void test_parked_directories_owe_what_cannot_be_opened(void **state)
+{
+    int fd = open(fault_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    (void)state;
+    close(fd);
+    make_file("p0/a");
+    remove_dir("p1");
+    assert_int_equal(vnotify_sync(engine), -EAGAIN);
+    make_file("p0/b");
+    assert_int_equal(vnotify_sync(engine), -EAGAIN);
+    unlink(fault_path);
+    expect_in_any_order("1 create a, 1 create b, 2 delete-self, 2 ignored");
+}
+
+static void test_parked_directories_are_joined_and_left(void **state)
+{
+    struct vnotify_instance *other = open_instance();
+
+    (void)state;
+    assert_int_equal(vnotify_add_watch(other, path("p0"), NAMED), 1);
+    make_file("p0/a");
+    expect("1 create a");
+    expect_of(other, "1 create a");
+    assert_int_equal(vnotify_rm_watch(instance, 1), 0);
+    make_file("p0/b");
+    expect("1 ignored");
+    expect_of(other, "1 create b");
+    vnotify_instance_destroy(other);
+    make_file("p3/a");
+    expect("4 create a");
+}
+
+static void test_parked_directories_tell_no_opens_of_ours(void **state)
+{
+    (void)state;
+    assert_int_equal(add("p0", NAMED | VN_IN_OPEN | VN_IN_CLOSE_NOWRITE), 1);
+    sync_now();
+    (void)read_words(instance);
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p0/d%d", i);
+        assert_return_code(symlinkat("x", root_fd, name), errno);
+        sync_now();
+        snprintf(name, sizeof(name), "1 create d%d", i);
+        assert_string_equal(read_words(instance), name);
+    }
+}
+
+static void test_parked_directories_tell_of_their_children(void **state)
+{
+    (void)state;
+    make_file("p0/f");
+    expect("1 create f");
+    assert_int_equal(add("p0", VN_IN_MODIFY | VN_IN_ATTRIB), 1);
+    append_to("p0/f");
+    expect("1 modify f");
+    change_mode("p0", 0750);
+    expect("1 attrib/");
+    change_mode("p0/f", 0640);
+    expect("1 attrib f");
+}
+
+#define PARKED_TEST(test)                                                      \
+    cmocka_unit_test_setup_teardown(test, setup_parked, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PARKED_TEST(test_parked_directories_tell_their_entries),
+        PARKED_TEST(test_parked_directories_follow_an_ancestor),
+        PARKED_TEST(test_parked_directories_end_once),
+        PARKED_TEST(test_parked_directories_owe_what_cannot_be_opened),
+        PARKED_TEST(test_parked_directories_are_joined_and_left),
+        PARKED_TEST(test_parked_directories_tell_no_opens_of_ours),
+        PARKED_TEST(test_parked_directories_tell_of_their_children),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

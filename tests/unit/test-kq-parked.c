@@ -1,0 +1,242 @@
+/*
+ * A parked knote posts what the knote of an open directory posts: each
+ * operation is done to two directories alike, one of either kind.
+ */
+#include "kq-fixture.h"
+
+#include <sys/time.h>
+
+enum { OPEN, PARKED };
+
+static const char *const homes[] = {"o", "p"};
+
+static const char *below(int which, const char *name)
+{
+    static char paths[4][64];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", homes[which], name);
+    return path;
+}
+
+/* The first that is parked is held, for handles to be opened by: not one that
+   is tested. */
+static int park_another(struct fixture *fx)
+{
+    assert_int_equal(mkdir("another", 0700), 0);
+    int host_fd = open("another", O_RDONLY | O_DIRECTORY);
+    add(fx, host_fd, ASKED);
+    int id = kq_park(fx->kq, host_fd);
+    assert_true(id >= KQ_PARKED_FIRST);
+    close(host_fd);
+    return id;
+}
+
+/* Descriptors in all: the second is closed, and its id is left. */
+static void watch_both(struct fixture *fx, int idents[2])
+{
+    for (int which = OPEN; which <= PARKED; which++) {
+        assert_int_equal(mkdir(homes[which], 0700), 0);
+        assert_int_equal(mkdir(below(which, "d"), 0700), 0);
+        make_file(below(which, "d/f"), "x");
+        assert_int_equal(mkdir(below(which, "d/sub"), 0700), 0);
+        int host_fd = open(below(which, "d"), O_RDONLY | O_DIRECTORY);
+        assert_true(host_fd >= 0);
+        add(fx, host_fd, ASKED);
+        idents[which] = host_fd;
+    }
+    int id = kq_park(fx->kq, idents[PARKED]);
+    assert_true(id >= KQ_PARKED_FIRST);
+    close(idents[PARKED]);
+    idents[PARKED] = id;
+    expect_nothing(fx);
+}
+
+static void close_both(struct fixture *fx, const int idents[2])
+{
+    kq_close(fx->kq, idents[OPEN]);
+    kq_close(fx->kq, idents[PARKED]);
+}
+
+static void op_create(int w) { make_file(below(w, "d/new"), ""); }
+static void op_mkdir(int w) { mkdir(below(w, "d/newd"), 0700); }
+static void op_unlink(int w) { unlink(below(w, "d/f")); }
+static void op_rmdir_entry(int w) { rmdir(below(w, "d/sub")); }
+static void op_rename_entry(int w)
+{
+    rename(below(w, "d/f"), below(w, "d/g"));
+}
+static void op_move_out(int w) { rename(below(w, "d/f"), below(w, "f")); }
+static void op_move_dir_out(int w)
+{
+    rename(below(w, "d/sub"), below(w, "sub"));
+}
+static void op_chmod(int w) { chmod(below(w, "d"), 0750); }
+static void op_times(int w)
+{
+    struct timeval times[2] = {{1000, 0}, {2000, 0}};
+    utimes(below(w, "d"), times);
+}
+static void op_write_entry(int w) { write_file(below(w, "d/f"), "yy"); }
+static void op_rename_self(int w) { rename(below(w, "d"), below(w, "e")); }
+static void op_rename_above(int w)
+{
+    rename(homes[w], w == OPEN ? "o2" : "p2");
+    rename(w == OPEN ? "o2" : "p2", homes[w]);
+}
+static void op_remove(int w)
+{
+    unlink(below(w, "d/f"));
+    rmdir(below(w, "d/sub"));
+    rmdir(below(w, "d"));
+}
+static void op_rename_and_remove(int w)
+{
+    op_rename_self(w);
+    unlink(below(w, "e/f"));
+    rmdir(below(w, "e/sub"));
+    rmdir(below(w, "e"));
+}
+
+static void test_kq_parked_posts_what_open_posts(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*op)(int which);
+        bool posts;
+    } ops[] = {
+        {"create", op_create, true},
+        {"mkdir", op_mkdir, true},
+        {"unlink", op_unlink, true},
+        {"rmdir an entry", op_rmdir_entry, true},
+        {"rename an entry", op_rename_entry, true},
+        {"move a file out", op_move_out, true},
+        {"move a directory out", op_move_dir_out, true},
+        {"chmod", op_chmod, true},
+        {"utimes", op_times, true},
+        {"write to an entry", op_write_entry, false},
+        {"rename it", op_rename_self, true},
+        {"rename its parent", op_rename_above, false},
+        {"remove it", op_remove, true},
+        {"rename and remove it", op_rename_and_remove, true},
+    };
+    struct fixture *fx = *state;
+    int idents[2], another = park_another(fx);
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        watch_both(fx, idents);
+        ops[i].op(OPEN);
+        uint32_t notes = take(fx, idents[OPEN]);
+        ops[i].op(PARKED);
+        uint32_t parked = take(fx, idents[PARKED]);
+        if (parked != notes)
+            print_error("%s: %#x, parked %#x\n", ops[i].name, notes, parked);
+        assert_int_equal(parked, notes);
+        assert_int_equal(notes != 0, ops[i].posts);
+        expect_nothing(fx);
+        close_both(fx, idents);
+        assert_int_equal(system("rm -rf o p"), 0);
+    }
+    kq_close(fx->kq, another);
+}
+
+static void test_kq_parked_removal_is_told_once(void **state)
+{
+    struct fixture *fx = *state;
+    int idents[2], another = park_another(fx);
+    watch_both(fx, idents);
+    int held = open("p/d", O_RDONLY | O_DIRECTORY);
+    op_remove(PARKED);
+    assert_true(take(fx, idents[PARKED]) & DEL);
+    close(held); /* the kernel ends its watch now */
+    expect_nothing(fx);
+    assert_int_equal(mkdir("p/d", 0700), 0);
+    make_file("p/d/f", "");
+    expect_nothing(fx);
+    close_both(fx, idents);
+    kq_close(fx->kq, another);
+}
+
+static void test_kq_parking_keeps_what_is_pending(void **state)
+{
+    struct fixture *fx = *state;
+    assert_int_equal(mkdir("d", 0700), 0);
+    int d = open("d", O_RDONLY | O_DIRECTORY);
+    add(fx, d, ASKED);
+    make_file("d/a", "");
+    struct timespec no_time = {0};
+    assert_int_equal(kq_wait(fx->kq, &no_time), 0);
+    int id = kq_park(fx->kq, d);
+    assert_true(id >= KQ_PARKED_FIRST);
+    close(d);
+    expect(fx, id, W);
+    expect_nothing(fx);
+    kq_close(fx->kq, id);
+}
+
+static void test_kq_parked_is_had_again(void **state)
+{
+    struct fixture *fx = *state;
+    struct stat before, now;
+    int idents[2];
+    watch_both(fx, idents);
+    assert_int_equal(stat("p/d", &before), 0);
+    rename("p/d", "moved");
+    assert_int_equal(mkdir("p/d", 0700), 0);
+    for (int how = KQ_TO_LIST; how <= KQ_TO_LOOK; how++) {
+        int fd = kq_reopen(fx->kq, idents[PARKED], how);
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &now), 0);
+        assert_int_equal(now.st_ino, before.st_ino);
+        assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        close(fd);
+    }
+    expect(fx, idents[PARKED], R);
+    /* Asking for more, and closing, take the id for the descriptor. */
+    add(fx, idents[PARKED], ASKED & ~(uint32_t)A);
+    chmod("moved", 0750);
+    expect(fx, idents[PARKED], 0);
+    assert_int_equal(change(fx, (uintptr_t)idents[PARKED], EVFILT_VNODE,
+                            EV_DELETE, 0),
+                     -EINVAL);
+    close_both(fx, idents);
+    make_file("moved/new", "");
+    expect_nothing(fx);
+}
+
+static void test_kq_parked_gone_is_stale(void **state)
+{
+    struct fixture *fx = *state;
+    int idents[2], another = park_another(fx);
+    watch_both(fx, idents);
+    op_remove(PARKED);
+    assert_true(take(fx, idents[PARKED]) & DEL);
+    assert_int_equal(kq_reopen(fx->kq, idents[PARKED], KQ_TO_LIST), -ESTALE);
+    /* An inode of the same number is another. */
+    assert_int_equal(mkdir("p/d", 0700), 0);
+    assert_int_equal(kq_reopen(fx->kq, idents[PARKED], KQ_TO_LOOK), -ESTALE);
+    close_both(fx, idents);
+    kq_close(fx->kq, another);
+}
+
+static void test_kq_files_are_not_parked(void **state)
+{
+    struct fixture *fx = *state;
+    make_file("f", "");
+    int f = watch(fx, "f");
+    assert_int_equal(kq_park(fx->kq, f), -ENOTDIR);
+    int d = open(".", O_RDONLY | O_DIRECTORY); /* without a knote */
+    assert_int_equal(kq_park(fx->kq, d), -ENOENT);
+    close(d);
+    kq_close(fx->kq, f);
+}
+
+static const struct CMUnitTest tests[] = {
+    KQ_TEST(test_kq_parked_posts_what_open_posts),
+    KQ_TEST(test_kq_parked_removal_is_told_once),
+    KQ_TEST(test_kq_parking_keeps_what_is_pending),
+    KQ_TEST(test_kq_parked_is_had_again),
+    KQ_TEST(test_kq_parked_gone_is_stale),
+    KQ_TEST(test_kq_files_are_not_parked),
+};
+
+KQ_TESTS(tests)
