@@ -276,7 +276,7 @@ static bool run(const struct options *options, int fd, unsigned allowed)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct options options = { 0 };
     unsigned allowed;
     uint64_t start;
     bool held;
