@@ -39,6 +39,7 @@ static const struct option longs[] = {
     { "subjects", required_argument, NULL, 'S' },
     { "count", required_argument, NULL, 'c' },
     { "libuv", no_argument, NULL, 'u' },
+    { "descriptors", required_argument, NULL, 'D' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -83,6 +84,10 @@ static void set_option(struct options *options, int which)
         break;
     case 'c':
         options->count = (unsigned long)number(optarg, "--count");
+        break;
+    case 'D':
+        options->descriptors =
+            (unsigned long)number(optarg, "--descriptors");
         break;
     case 'u':
         options->libuv = true;

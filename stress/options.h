@@ -11,6 +11,8 @@
  *     --subjects A,B  only these
  *     --count N       the largest number of what is counted (entries, watches)
  *     --libuv         watch with node's mask, content of children too
+ * stress-parked also: --count, and
+ *     --descriptors N  the limit that it gives itself
  */
 #pragma once
 
@@ -25,6 +27,7 @@ struct options {
     unsigned rounds;
     const char *subjects; /* NULL: all */
     unsigned long count;  /* 0: the program's own */
+    unsigned long descriptors; /* 0: the program's own */
     bool libuv;
 };
 

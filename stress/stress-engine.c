@@ -142,6 +142,15 @@ int main(int argc, char **argv)
     world.names = NAMES;
     world.content = true;
     world.rest_us_max = 2000;
+    /* All directories parked, some, or none. */
+    switch (random_below(&random, 3)) {
+    case 0:
+        config.open_budget = -1;
+        break;
+    case 1:
+        config.open_budget = DIRS / 2;
+        break;
+    }
     world_open(&options, &config);
     for (uintptr_t i = 0; i < CHANGERS + WATCHERS; i++)
         pthread_create(&threads[i], NULL, i < CHANGERS ? world_changer : watch,

@@ -1,22 +1,19 @@
 /*
  * stress-parked.c - more directories than descriptors: is each change named?
  *
- * Watches DIRECTORIES (100,000) of three files each through vnotify.h, within
- * DESCRIPTORS (4,000).  Renames the root of all, changes 1,000 of them that are
+ * Watches --count directories (100,000) of three files each through vnotify.h,
+ * within --descriptors (4,000).  Renames the root of all, changes 1,000 of them that are
  * chosen at random, and compares what was told with what was done.  Prints what
  * a watch costs at the beginning and at the end, memory, and the delay of a
  * directory's first event, parked and open ones in turn.
  *
  * Invariant: every change is told once, under its name and in its directory;
  * nothing else is told; no call fails.
- *
- *     stress-parked [OPTION...] [DIRECTORIES [DESCRIPTORS]]
  */
 #include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +35,7 @@ enum { FILES = 3, GROUP = 1000, CHANGED = 1000, TIMED = 300, PART = 1000 };
 static struct vnotify *engine;
 static struct vnotify_instance *instance;
 static char root[256];
-static int count = 100000, failures;
+static int count, failures;
 static int *told; /* by directory: events that are still to come */
 
 static void fail(const char *what)
@@ -240,17 +237,15 @@ static double resident_bytes(void)
 
 int main(int argc, char **argv)
 {
-    struct rlimit limit = { 4000, 4000 };
+    struct options options = { .count = 100000, .descriptors = 4000 };
     struct vnotify_config config = {0};
-    struct options options;
+    struct rlimit limit;
     uint64_t random;
     double before;
 
     options_parse(&options, argc, argv);
-    if (optind < argc)
-        count = atoi(argv[optind]);
-    if (optind + 1 < argc)
-        limit.rlim_cur = limit.rlim_max = (rlim_t)atoi(argv[optind + 1]);
+    count = (int)options.count;
+    limit.rlim_cur = limit.rlim_max = (rlim_t)options.descriptors;
     if (count < 3 * PART || setrlimit(RLIMIT_NOFILE, &limit) != 0)
         fail("so many directories and descriptors");
     random = options.seed;
