@@ -64,7 +64,7 @@ struct vnotify_config {
     int open_budget;       /* descriptors to hold for watched directories; those
                               past it are opened when something is noted, where
                               the host can (Linux, with CAP_DAC_READ_SEARCH);
-                              0: no bound, all are held; < 0: none is */
+                              0: a quarter of RLIMIT_NOFILE; < 0: none */
     unsigned close_write_after_ms; /* where the host does not tell: a file whose
                               content changed counts as closed after so long
                               without another change; 0: 50 */

@@ -47,7 +47,7 @@ static const char usage_text[] =
     "                      directories (default: half of the limit); changes\n"
     "                      in the rest are found by comparing, a little later\n"
     "  --open-budget N     descriptors to hold for watched directories\n"
-    "                      (default: for all); the others are\n"
+    "                      (default: a quarter of the limit); the others are\n"
     "                      opened when something happens there\n"
     "  --close-write-after MS\n"
     "                      where the host does not tell who closes a file, a\n"

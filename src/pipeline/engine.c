@@ -49,8 +49,9 @@ static int check_config(const struct vnotify_config *config,
     return 0;
 }
 
-/* By default children get half of what the process may have: directories,
-   files that are watched themselves and the program around us need the rest. */
+/* By default children get half of what the process may have and directories a
+   quarter: files that are watched themselves and the program around us need
+   the rest. */
 static uint32_t budget_of(int configured, uint32_t share)
 {
     struct rlimit limit;
@@ -110,11 +111,7 @@ static int init_parts(struct vnotify *engine,
     engine->queue_events = config->queue_events;
     engine->ordered = config->ordered;
     engine->fd_budget = budget_of(config->fd_budget, 2);
-    /* Parking is asked for: with children it can keep vnotify_destroy waiting
-       (docs/architecture.md). */
-    engine->open_budget = config->open_budget == 0
-                              ? UINT32_MAX
-                              : budget_of(config->open_budget, 1);
+    engine->open_budget = budget_of(config->open_budget, 4);
     engine->close_write_after_ns =
         (config->close_write_after_ms == 0 ? CLOSE_WRITE_AFTER_MS
                                            : config->close_write_after_ms) *
