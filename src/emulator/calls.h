@@ -20,7 +20,8 @@ enum call_kind {
     CALL_READV,
     CALL_DUP,
     CALL_FCNTL,  /* F_DUPFD and F_DUPFD_CLOEXEC */
-    CALL_IOCTL,  /* --strict from here on */
+    CALL_IOCTL,  /* FIONREAD */
+    /* --strict from here on */
     CALL_POLL_MS,    /* the timeout is an argument: nothing to read */
     CALL_SELECT,     /* arg 4 points at a struct timeval */
     CALL_OLD_SELECT, /* arg 0 points at i386's arguments */

@@ -98,7 +98,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct window *window,
 
         if (number == __NR_SCMP_ERROR)
             continue; /* this libseccomp does not know it yet */
-        if (kind >= CALL_IOCTL && !strict)
+        if (kind > CALL_IOCTL && !strict)
             continue;
         if (kind >= CALL_READ && kind <= CALL_IOCTL && !window->size)
             continue;

@@ -38,12 +38,20 @@ static const struct guest_ops reading_ops = {
     .copy_out = reading_copy_out,
 };
 
-int64_t outlet_fionread(struct outlet *outlet, pid_t tid, uint64_t guest_addr)
+static size_t one_read_pending(struct inotify_source *source)
+{
+    return outlet_one_read(((struct outlet_source *)source)->outlet);
+}
+
+int64_t outlet_fionread(struct outlet *outlet, bool one_read, pid_t tid,
+                        uint64_t guest_addr)
 {
     struct reading_guest guest = { { &reading_ops }, tid };
     struct outlet_source source;
 
     outlet_source_init(&source, outlet);
+    if (one_read)
+        source.source.pending = one_read_pending;
     return inotify_fionread(&guest.guest, &source.source, guest_addr);
 }
 

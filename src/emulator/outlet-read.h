@@ -43,8 +43,15 @@ void read_calls_serve(struct outlet *);
 /* The clerk: the outlet ends; answers what is still parked. */
 void read_calls_drop(struct outlet *);
 
-/* Stores what a read could return now at the guest's address. */
-int64_t outlet_fionread(struct outlet *, pid_t tid, uint64_t guest_addr);
+/*
+ * Stores at the guest's address what a read could return now; or, if its long
+ * reads are not trapped, what one read of that many bytes would.
+ */
+int64_t outlet_fionread(struct outlet *, bool one_read, pid_t tid,
+                        uint64_t guest_addr);
+
+/* What one read of that many bytes would take from the pipe. */
+size_t outlet_one_read(const struct outlet *);
 
 /* What a read could return now: pipe, backlog and queue. */
 size_t outlet_pending(struct outlet *);

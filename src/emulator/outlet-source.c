@@ -33,17 +33,51 @@ static int reader_open(const struct outlet *outlet)
     return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
+/* Bytes of the packet that was written so many packets ago. */
+static size_t packet_ago(const struct outlet *outlet, unsigned ago)
+{
+    return outlet->sizes[(outlet->sizes_next - ago) % OUTLET_SLOTS_MAX];
+}
+
+/* How many packets ago the first was written that is in the pipe; 0: none. */
+static unsigned first_ago(const struct outlet *outlet)
+{
+    size_t left = outlet_pipe_bytes(outlet);
+    unsigned ago = 0;
+
+    while (left && ago < OUTLET_SLOTS_MAX) {
+        size_t bytes = packet_ago(outlet, ++ago);
+
+        left -= bytes < left ? bytes : left;
+    }
+    return ago;
+}
+
 /* Bytes of the first packet; 0 if the pipe is empty. */
 static size_t first_packet(const struct outlet *outlet)
 {
-    size_t left = outlet_pipe_bytes(outlet);
-    size_t first = 0;
+    unsigned ago = first_ago(outlet);
 
-    for (unsigned i = 1; left && i <= OUTLET_SLOTS_MAX; i++) {
-        first = outlet->sizes[(outlet->sizes_next - i) % OUTLET_SLOTS_MAX];
-        left -= first < left ? first : left;
+    return ago ? packet_ago(outlet, ago) : 0;
+}
+
+/*
+ * A read of as many bytes is answered with as many, and some programs count on
+ * that: a short one is trapped and takes the packets that fit, and one that is
+ * not takes the first packet, which is whole.
+ */
+size_t outlet_one_read(const struct outlet *outlet)
+{
+    size_t first = first_packet(outlet), bytes = 0;
+
+    for (unsigned ago = first_ago(outlet); ago; ago--) {
+        size_t next = packet_ago(outlet, ago);
+
+        if (bytes + next >= FILTER_PACKET_MAX)
+            break;
+        bytes += next;
     }
-    return first;
+    return bytes ? bytes : first;
 }
 
 /* Puts events before all that is in the pipe; loses none unless -ENOMEM. */

@@ -144,7 +144,8 @@ static void serve_fionread(struct service *service, const struct trapped *call,
     outlet_claim(outlet);
     if (answer_wanted(service->listener, call->id))
         answer_result(service->listener, call->id,
-                      outlet_fionread(outlet, call->tid, to));
+                      outlet_fionread(outlet, !service->strict, call->tid,
+                                      to));
     outlet_unclaim(outlet);
     outlet_release(outlet);
 }

@@ -1,0 +1,22 @@
+"""Java's WatchService: a tree; it adds directories as they come."""
+import common
+
+WATCHES = "a tree; it adds directories as they come"
+WAITS = "poll with a socketpair, drained to EAGAIN with reads of 8,192"
+READY = "ready"
+
+
+def needs(place):
+    return ["java", place.built("java/WatchTree.class")]
+
+
+def version(_place):
+    return common.debian("openjdk-17-jre-headless")
+
+
+def command(place, root):
+    return ["java", "-XX:+UseSerialGC", "-cp", place.built("java"),
+            "WatchTree", root]
+
+
+parse = common.kinds_and_paths

@@ -1,0 +1,15 @@
+/*
+ * A tree watched with @parcel/watcher, as VS Code does; a line for each of its
+ * reports.
+ */
+'use strict';
+const fs = require('fs');
+const path = require('path');
+const watcher = require('@parcel/watcher');
+
+const root = process.argv[2];
+watcher.subscribe(root, (error, events) => {
+  if (error) fs.writeSync(1, `error|${error.message}\n`);
+  for (const event of events)
+    fs.writeSync(1, `${event.type}|${path.relative(root, event.path)}\n`);
+}).then(() => fs.writeSync(1, 'ready\n'));

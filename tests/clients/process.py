@@ -1,0 +1,153 @@
+"""A client at work: its process, what it prints, and how it is waited for."""
+import collections
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+
+DEADLINE_S = 30
+MISSING_S = 10
+PROBE_S = 0.1
+MARKER = ".marker-"
+MARKER_ROUNDS = 2  # the second one finds every new watch in place
+MODES = {
+    "native": [],
+    "freebsd": ["--notes", "freebsd"],
+    "macos": ["--notes", "macos"],
+    "strict": ["--strict"],
+}
+
+
+class Lines:
+    """What a process prints, line by line, as it comes."""
+
+    def __init__(self, stream):
+        self.queue = queue.Queue()
+        self.thread = threading.Thread(target=self.collect, args=(stream,))
+        self.thread.start()
+
+    def collect(self, stream):
+        for line in stream:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put(None)
+
+    def next(self, seconds):
+        """A line, or None: the time is over or there will be no more."""
+        try:
+            return self.queue.get(timeout=max(seconds, 0))
+        except queue.Empty:
+            return None
+
+
+def mark(root, number):
+    """A new file, and what the client says of it."""
+    name = f"{MARKER}{number}-"
+    os.mknod(os.path.join(root, name))
+    return name
+
+
+class Client:
+    """A client, by its description (client.py), on a prepared directory."""
+
+    def __init__(self, description, place, mode, root):
+        self.description = description
+        self.root = root
+        self.markers = 0
+        self.last = []  # lines, for a message
+        self.quiet = getattr(description, "QUIET_S", 0)
+        self.mark = getattr(description, "mark", mark)
+        command = description.command(place, root)
+        if mode != "native":
+            command = [place.vnotify, "run"] + MODES[mode] + ["--"] + command
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, bufsize=1,
+            errors="backslashreplace", start_new_session=True,
+            env=dict(os.environ, **place.environment()))
+        self.lines = Lines(self.process.stdout)
+
+    def await_ready(self):
+        """Until the client says that it is ready, or reports a marker."""
+        ready = getattr(self.description, "READY", None)
+        if ready is not None:
+            self.await_line(lambda line: ready in line, [])
+            return
+        end = time.monotonic() + DEADLINE_S
+        names = []
+        while time.monotonic() < end:
+            names.append(self.mark(self.root, f"probe-{len(names)}"))
+            line = self.lines.next(PROBE_S)
+            while line is not None:
+                if any(name in line for name in names):
+                    return
+                line = self.lines.next(PROBE_S)
+        raise TimeoutError("the client never reported a marker")
+
+    def await_line(self, wanted, taken):
+        """Takes lines up to the wanted one, which is not added to them."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            line = self.lines.next(end - time.monotonic())
+            if line is None:
+                raise TimeoutError("the client says nothing more")
+            if wanted(line):
+                return
+            self.take(line, taken)
+
+    def take(self, line, taken):
+        self.last = self.last[-20:] + [line]
+        if MARKER not in line:
+            taken.append(line)
+
+    def settle(self, taken):
+        """Until the client has said all: it reports markers, and is quiet."""
+        for _ in range(1 if self.quiet else MARKER_ROUNDS):
+            text = self.mark(self.root, self.markers)
+            self.markers += 1
+            self.await_line(lambda line, text=text: text in line, taken)
+        self.await_quiet(taken)
+
+    def await_quiet(self, taken):
+        """Until the client's own timers must have run out."""
+        if not self.quiet:
+            return
+        line = self.lines.next(self.quiet)
+        while line is not None:
+            self.take(line, taken)
+            line = self.lines.next(self.quiet)
+
+    def step(self, operation, required, reports):
+        """The reports of one step, as a Counter."""
+        taken = []
+        operation(self.root)
+        self.settle(taken)
+        end = time.monotonic() + MISSING_S
+        while required - reports(taken) and time.monotonic() < end:
+            line = self.lines.next(end - time.monotonic())
+            if line is None:
+                break
+            self.take(line, taken)
+        if required and self.quiet:
+            self.await_quiet(taken)
+        elif required:
+            self.settle(taken)
+        return reports(taken)
+
+    def end(self):
+        """SIGTERM must end it; the exit status as a shell sees it."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(DEADLINE_S)
+            status = status if status >= 0 else 128 - status
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            status = "hung"
+        self.lines.thread.join(DEADLINE_S)
+        self.process.stdout.close()
+        return status
+
+
+NOTHING = collections.Counter()

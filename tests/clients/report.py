@@ -1,0 +1,106 @@
+"""Writes README.md: what is compared, of which clients, with which result."""
+import json
+import os
+
+HEAD = """\
+# Real clients
+
+This page is written by `run-all`.
+
+`run CLIENT --build DIR` gives an unmodified program the operations of `ops.py`,
+step by step, first on the kernel's inotify (three times, side by side: what is
+not the same in all three is "unsteady", and may come or not), then under
+`vnotify run` with each set of notes. It prints a table of reports by step and
+fails on any report that never came (`-`) or never comes natively (`+`).
+`--show` prints what is reported natively. Each client is described by its
+`client.py`; `ctest -L clients` runs them all, `run-all` at full size and five
+times each.
+
+After each step the runner makes a marker and reads until the client has
+reported it and, where a client has timers of its own, has been quiet for
+longer than these; under vnotify it then waits, up to a deadline, for the
+reports that are still missing.
+
+Most steps leave nothing that comes and goes within one step. The others are
+done as fast as the programs do them that they stand for (editors, the kubelet,
+git): of these it is compared which of the paths that were there before or are
+there after something is reported of. Several reports of one kind of content
+(modify, attributes, open, ...) of one path count as one: the kernel merges
+equal events as well.
+
+`fsnotify/churn.go` compares nothing: many goroutines make, use and close
+watchers while the Go runtime and the program itself send SIGURG, and each call
+must succeed and each file be reported.
+
+## Clients
+
+"Reports" are those that came in all native runs; "differences" are those that
+no rule below covers.
+
+| client | version | how it watches | read by | steps | reports | differences |
+|---|---|---|---|---|---|---|
+"""
+RULES = """
+## Left open, and why
+
+In all clients: reports below a directory that is made and filled in one step
+(`mkdir -p with files`, the two steps that publish a version): a race in every
+client between the new directory and its watch, natively too; and the order of
+reports within one step: without `--strict`, order holds for each directory. A
+rename across directories may be told in halves, as an end and a beginning: they
+are waited for 5 ms at most, lest a slow directory hold up others, which a busy
+machine may take longer for.
+
+"Beside" means that such a report may come more often than natively, but none
+may miss.
+
+| client | reports | where | why |
+|---|---|---|---|
+"""
+
+
+def cell(text):
+    return text.replace("|", "\\|")
+
+
+def where(rule):
+    parts = []
+    if rule.modes:
+        parts.append(", ".join(rule.modes))
+    if rule.steps:
+        parts.append(f"{len(rule.steps)} steps")
+    return "; ".join(parts) or "everywhere"
+
+
+def client_row(client, description, result):
+    return (f"| {client} | {result['version']} | {description.WATCHES} "
+            f"| {description.WAITS} | {result['steps']} | {result['native']} "
+            f"| {result['differences']} |\n")
+
+
+def rule_rows(client, description):
+    for rule in getattr(description, "OPEN", []):
+        beside = ", beside" if rule.beside else ""
+        yield (f"| {client} | `{cell(rule.pattern)}`{beside} | {where(rule)} "
+               f"| {rule.reason} |\n")
+    by_path = getattr(description, "BY_PATH", None)
+    if by_path:
+        yield f"| {client} | which kind | everywhere | {by_path} |\n"
+
+
+def write(path, results, descriptions):
+    """Of the clients that have run; README.md as a whole."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(HEAD)
+        for client, description in descriptions.items():
+            result_path = os.path.join(results, client + ".json")
+            if not os.path.exists(result_path):
+                file.write(f"| {client} | not installed | "
+                           f"{description.WATCHES} | {description.WAITS} "
+                           "| | | |\n")
+                continue
+            with open(result_path, encoding="utf-8") as result:
+                file.write(client_row(client, description, json.load(result)))
+        file.write(RULES)
+        for client, description in descriptions.items():
+            file.writelines(rule_rows(client, description))
