@@ -19,7 +19,7 @@ import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLIENTS = os.path.join(os.path.dirname(HERE), "clients")
+CLIENTS = os.path.join(os.path.dirname(HERE), "clients", "node-watch")
 LAST = 150
 CLASSES = {"q": "queue and calls", "v": "notes and listings",
            "s": "opens, reads, closes"}
