@@ -481,13 +481,15 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
         housekeeper_put_vnode(j.engine, j.vnode);
         return kept != 0 ? kept : err;
     }
-    if (!made) { /* what was noted before is not this watch's to tell */
-        reader_await_turn(j.engine);
-        j.joined_ns = now_ns();
-    }
     err = made ? first_watch(&j, host_fd) : further_watch(&j, host_fd);
     if (err == 0)
         err = await_kept(&j);
+    /* What was noted before is not this watch's to tell, nor is our opening of
+       the directory, which a vnode that is about to go may have had noted. */
+    if (!made || opens_are_told(&j)) {
+        reader_await_turn(j.engine);
+        j.joined_ns = now_ns();
+    }
     if (err == 0)
         return join(&j);
     err = as_guest_knows(err);

@@ -63,7 +63,16 @@ def other_names(case):
         number = case.tree.paths.get(case.tree.path_of(event))
         return (number is not None and event.bits() <= CONTENT
                 and len(case.tree.names_of(number)) > 1)
-    return drop(case.native, of_a_link), drop(case.seen, of_a_link)
+
+    # To a ONESHOT watch that was one event too many.
+    case.ended.update((event.instance, event.watch) for event in case.seen
+                      if of_a_link(event) and event not in case.native
+                      and "ONESHOT" in case.tree.mask(event))
+
+    def gone(event):
+        return (event.instance, event.watch) in case.ended
+    return tuple(drop(events, lambda event: of_a_link(event) or gone(event))
+                 for events in (case.native, case.seen))
 
 
 def after_the_name(case):
