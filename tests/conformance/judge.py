@@ -65,12 +65,13 @@ def other_names(case):
                 and len(case.tree.names_of(number)) > 1)
 
     # To a ONESHOT watch that was one event too many.
-    case.ended.update((event.instance, event.watch) for event in case.seen
+    case.ended.update((event.instance, event.watch, "by another name")
+                      for event in case.seen
                       if of_a_link(event) and event not in case.native
                       and "ONESHOT" in case.tree.mask(event))
 
     def gone(event):
-        return (event.instance, event.watch) in case.ended
+        return (event.instance, event.watch, "by another name") in case.ended
     return tuple(drop(events, lambda event: of_a_link(event) or gone(event))
                  for events in (case.native, case.seen))
 

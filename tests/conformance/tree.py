@@ -12,6 +12,7 @@ class Tree:
         self.targets = {}      # path of a symlink -> where it leads
         self.held = {}         # label -> (object, path when it was opened)
         self.watches = {}      # "A:w" -> (object, mask)
+        self.ended = []        # labels of those that the last step ended
         self.timed = {}        # object -> which times are as `times` sets them
         self.left_a_time = False  # by the last operation, which set it to that
         self.last = 0
@@ -61,6 +62,10 @@ class Tree:
         """After a step that was performed."""
         words = step.operation.split()
         self.left_a_time = False
+        for label in self.ended:
+            self.watches.pop(label, None)
+        self.ended = [f"{event.instance}:{event.watch}"
+                      for event in step.events if event.mask == "IGNORED"]
         if step.outcome or not words:
             return
         name, rest = words[0], words[1:]
