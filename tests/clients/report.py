@@ -32,6 +32,14 @@ equal events as well.
 watchers while the Go runtime and the program itself send SIGURG, and each call
 must succeed and each file be reported.
 
+`pages/run vite|webpack` has a dev server and a page of it in headless Chromium:
+modules are saved in three ways, created, deleted and renamed, and the page must
+show it, without a reload where there is none natively. Before and after the
+first save, vite under vnotify:
+
+![before](../../docs/clients/page-before.png)
+![after](../../docs/clients/page-after.png)
+
 ## Clients
 
 "Reports" are those that came in all native runs; "differences" are those that
