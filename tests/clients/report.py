@@ -40,6 +40,10 @@ first save, vite under vnotify:
 ![before](../../docs/clients/page-before.png)
 ![after](../../docs/clients/page-after.png)
 
+`pipeline/run` has a small project's whole pipeline as one guest (npm ci, tsc,
+a build by vite, tests by vitest, and its watch mode while a source is broken
+and mended): exit status and output must be as natively.
+
 ## Clients
 
 "Reports" are those that came in all native runs; "differences" are those that
