@@ -104,7 +104,15 @@ static bool take_contents(struct watch *watch)
     return all;
 }
 
-static bool take_news(struct vnotify *engine, struct watch *watch)
+static void take_self(struct watch *watch)
+{
+    take_noted(watch);
+    watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
+                                                   memory_order_acq_rel); /* W3 */
+}
+
+static bool take_news(struct vnotify *engine, struct watch *watch,
+                      bool with_self)
 {
     bool all;
 
@@ -112,13 +120,16 @@ static bool take_news(struct vnotify *engine, struct watch *watch)
     (void)atomic_exchange_explicit(&watch->queued, 0, memory_order_acq_rel);
     all = take_contents(watch);
     accept_offer(engine, watch);
-    take_noted(watch);
-    watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
-                                                   memory_order_acq_rel); /* W3 */
+    if (with_self)
+        take_self(watch);
+    /* W3: a hint; who sets it puts the watch in the inbox next (W4) */
+    else if (atomic_load_explicit(&watch->self, memory_order_relaxed) != 0)
+        backlog_enlist(watch); /* for the next round */
     return all;
 }
 
-bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
+static bool collect(struct vnotify *engine, struct vnotify_instance *instance,
+                    bool with_self)
 {
     struct handoff_link *link = handoff_take(&instance->inbox);
     bool all = true;
@@ -127,7 +138,7 @@ bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
         struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
 
         link = link->next;
-        if (!take_news(engine, watch)) {
+        if (!take_news(engine, watch, with_self)) {
             all = false;
             backlog_enlist(watch);
         }
@@ -137,6 +148,20 @@ bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
             backlog_append(instance, watch);
     }
     return all;
+}
+
+/*
+ * W3.  What a note says of an object is put into its directory's watch first
+ * and into its own after.  So if the first pass has found it in the object's,
+ * the directory's is in the inbox by then at the latest, and the second pass
+ * has it for the same round.  That one leaves alone what objects say of
+ * themselves, or there would be no end of it.
+ */
+bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
+{
+    bool all = collect(engine, instance, true);
+
+    return collect(engine, instance, false) && all;
 }
 
 bool backlog_is_due(const struct watch *watch)

@@ -13,173 +13,9 @@
 
 #include "abi/linux-inotify.h"
 #include "pipeline/note.h"
-#include "pipeline/plan-internal.h"
-
-struct round {
-    struct plan *plan;
-    struct plan_source *sources;
-    uint32_t over;  /* parts renamed over whose objects' ends are to be told,
-                       through `next`; or NO_PART */
-    uint32_t depth; /* of tell_source */
-    _Atomic uint32_t *last_cookie;
-    int err;
-};
-
-enum { STATE_OPEN, STATE_TELLING, STATE_TOLD };
+#include "pipeline/plan-put.h"
 
 enum { TELL_DEPTH_MAX = 256 };
-
-static void put(struct round *round, uint32_t source, uint32_t mask,
-                uint32_t cookie, const char *name, uint32_t name_len)
-{
-    struct plan *plan = round->plan;
-
-    if (plan->count == plan->size) {
-        size_t size = plan->size == 0 ? 16 : plan->size * 2;
-        struct planned *events =
-            realloc(plan->events, size * sizeof(*events));
-
-        if (events == NULL) {
-            round->err = -ENOMEM;
-            return;
-        }
-        plan->events = events;
-        plan->size = size;
-    }
-    plan->events[plan->count++] = (struct planned){
-        .source = source,
-        .mask = mask,
-        .cookie = cookie,
-        .name_len = name_len,
-        .name = name,
-    };
-}
-
-static void put_part(struct round *round, const struct part *part,
-                     uint32_t event, uint32_t cookie)
-{
-    uint32_t isdir = part->change->type == DT_DIR ? VN_IN_ISDIR : 0;
-
-    put(round, part->source, event | isdir, cookie,
-        change_name(round->sources[part->source].delta, part->change),
-        part->change->name_len);
-}
-
-/* The order that Linux has them in when one call causes several. */
-static const struct {
-    uint32_t events, together; /* only if that is said beside them */
-} self_order[] = {
-    { VN_IN_OPEN, 0 },
-    { VN_IN_ACCESS, 0 },
-    { VN_IN_MODIFY | VN_IN_ATTRIB, NOTE_AT_ONCE },
-    { VN_IN_ATTRIB, NOTE_ATTRIB_FIRST },
-    { VN_IN_MODIFY, 0 },
-    { VN_IN_ATTRIB, 0 },
-    { VN_IN_CLOSE_WRITE, 0 },
-    { VN_IN_CLOSE_NOWRITE, 0 },
-    { VN_IN_MOVE_SELF, 0 },
-    { VN_IN_UNMOUNT, 0 },
-    { VN_IN_DELETE_SELF, 0 },
-};
-enum { SELF_ORDER = sizeof(self_order) / sizeof(self_order[0]) };
-
-/* The event of this step, if `bits` have it, and takes it out of them; or 0. */
-static uint32_t take_event(uint32_t *bits, size_t step)
-{
-    uint32_t events = self_order[step].events;
-
-    if ((*bits & events) == 0 ||
-        (self_order[step].together & ~*bits) != 0)
-        return 0;
-    *bits &= ~events;
-    return events;
-}
-
-static void put_self_event(struct round *round, uint32_t source, size_t step)
-{
-    struct plan_source *from = &round->sources[source];
-    uint32_t event = take_event(&from->self, step);
-    uint32_t isdir = 0;
-
-    if (event == 0)
-        return;
-    if (from->is_dir && (event & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) == 0)
-        isdir = VN_IN_ISDIR;
-    put(round, source, event | isdir, 0, NULL, 0);
-}
-
-static void put_self(struct round *round, uint32_t source, uint32_t which)
-{
-    for (size_t step = 0; step < SELF_ORDER; step++)
-        if ((self_order[step].events & ~which) == 0)
-            put_self_event(round, source, step);
-}
-
-/* The source that watches the object of this part itself, or -1. */
-static int64_t object_of(const struct round *round, const struct part *part)
-{
-    return plan_source_of(round->plan, round->sources,
-                          round->sources[part->source].dev,
-                          part->change->ino);
-}
-
-/*
- * What happened in a child, under this name.  Of what it is told itself, each
- * event follows the one by name.
- */
-static void put_content(struct round *round, uint32_t source,
-                        struct content *content, const char *name,
-                        uint32_t name_len)
-{
-    uint32_t isdir = content->is_dir ? VN_IN_ISDIR : 0;
-    uint32_t bits = content->bits;
-    int64_t object = plan_source_of(round->plan, round->sources,
-                                    round->sources[source].dev, content->ino);
-
-    if (object >= 0 && (round->sources[object].state != STATE_OPEN ||
-                        round->sources[object].waits))
-        object = -1;
-    for (size_t step = 0; step < SELF_ORDER; step++) {
-        uint32_t event = take_event(&bits, step);
-
-        if (event != 0)
-            put(round, source, event | isdir, 0, name, name_len);
-        if (object >= 0 && (self_order[step].events & NOTE_CONTENT) != 0)
-            put_self_event(round, (uint32_t)object, step);
-    }
-    content->told = true;
-}
-
-/* Before a name goes: what happened under it. */
-static void put_content_of_gone(struct round *round, const struct part *gone)
-{
-    const struct plan_source *source = &round->sources[gone->source];
-    struct content *content =
-        plan_content_of(source, gone->change->ino, gone->change->type);
-
-    if (content != NULL && !content->told &&
-        (!content->is_listed || content->noted_ns < source->listed_ns))
-        put_content(round, gone->source, content,
-                    change_name(source->delta, gone->change),
-                    gone->change->name_len);
-}
-
-static void put_named(struct round *round, uint32_t source, bool early)
-{
-    const struct plan_source *from = &round->sources[source];
-
-    for (uint32_t i = 0; i < from->named_count; i++) {
-        const struct named *named =
-            &round->plan->named[from->first_named + i];
-        struct content *content = named->content;
-
-        /* Several names of one inode: which was used is not known. */
-        if ((content->told && (i == 0 || named[-1].content != content)) ||
-            (early && !named_is_early(from, content)))
-            continue;
-        put_content(round, source, content, named->name, named->name_len);
-    }
-}
 
 static void tell_source(struct round *round, uint32_t source);
 
@@ -197,7 +33,7 @@ static uint32_t next_cookie(struct round *round)
 /* The end of an object that lost this name, if it is watched and has ended. */
 static void tell_end_of(struct round *round, const struct part *gone)
 {
-    int64_t object = object_of(round, gone);
+    int64_t object = plan_object_of(round, gone);
 
     if (object >= 0 && round->sources[object].ends)
         tell_source(round, (uint32_t)object);
@@ -216,11 +52,11 @@ static struct part *renamed_over(struct round *round, const struct part *come)
     if (over == NULL || over->done)
         return NULL;
     over->done = true;
-    object = object_of(round, over);
+    object = plan_object_of(round, over);
     if (object >= 0 && round->sources[object].ends &&
         !round->sources[object].waits) {
         round->sources[object].self |= VN_IN_ATTRIB; /* a directory too */
-        put_self(round, (uint32_t)object, VN_IN_ATTRIB);
+        plan_put_self(round, (uint32_t)object, VN_IN_ATTRIB);
     }
     return over;
 }
@@ -228,16 +64,16 @@ static struct part *renamed_over(struct round *round, const struct part *come)
 static void tell_move(struct round *round, struct part *gone)
 {
     struct part *come = &round->plan->parts[gone->pair], *over;
-    int64_t moved = object_of(round, gone);
+    int64_t moved = plan_object_of(round, gone);
     uint32_t cookie = next_cookie(round);
 
-    put_content_of_gone(round, gone);
-    put_part(round, gone, VN_IN_MOVED_FROM, cookie);
-    put_part(round, come, VN_IN_MOVED_TO, cookie);
+    plan_put_content_of_gone(round, gone);
+    plan_put_part(round, gone, VN_IN_MOVED_FROM, cookie);
+    plan_put_part(round, come, VN_IN_MOVED_TO, cookie);
     gone->done = come->done = true;
     over = renamed_over(round, come);
     if (moved >= 0 && !round->sources[moved].waits)
-        put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
+        plan_put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
     if (over != NULL) { /* its end is told when the whole chain is */
         over->next = round->over;
         round->over = (uint32_t)(over - round->plan->parts);
@@ -246,9 +82,10 @@ static void tell_move(struct round *round, struct part *gone)
 
 /*
  * Is this the only part left without a pair (or with any sign of it), in a
- * directory that the host says a rename went into or out of?  Then it is taken for that rename's.  (It may
- * be another's that was undone before we looked.  So not for who is told of
- * moves by no other event: a wrong guess would be a loss then.)
+ * directory that the host says a rename went into or out of?  Then it is taken
+ * for that rename's.  (It may be another's that was undone before we looked.
+ * So not for who is told of moves by no other event: a wrong guess would be a
+ * loss then.)
  */
 static bool crossed_alone(const struct round *round, const struct part *part)
 {
@@ -274,13 +111,13 @@ static bool moved_in(const struct round *round, const struct part *come)
 static void tell_delete(struct round *round, struct part *gone)
 {
     gone->done = true;
-    put_content_of_gone(round, gone);
+    plan_put_content_of_gone(round, gone);
     if (gone->change->lives || crossed_alone(round, gone)) {
-        put_part(round, gone, VN_IN_MOVED_FROM, next_cookie(round));
+        plan_put_part(round, gone, VN_IN_MOVED_FROM, next_cookie(round));
         return;
     }
     tell_end_of(round, gone);
-    put_part(round, gone, VN_IN_DELETE, 0);
+    plan_put_part(round, gone, VN_IN_DELETE, 0);
 }
 
 /* A pair falls apart into a delete now and a create later. */
@@ -367,13 +204,24 @@ static void tell_come(struct round *round, struct part *come)
 
     come->done = true;
     if (!moved_in(round, come)) {
-        put_part(round, come, VN_IN_CREATE, 0);
+        plan_put_part(round, come, VN_IN_CREATE, 0);
         return;
     }
-    put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
+    plan_put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
     over = renamed_over(round, come);
     if (over != NULL)
         tell_end_of(round, over);
+}
+
+/* First the directory whose content this is: what it says by name interleaves
+   with what is told of the object itself (put_content). */
+static void tell_namer(struct round *round, struct plan_source *object)
+{
+    uint32_t named_by = object->named_by;
+
+    object->named_by = 0; /* moves may have made a circle of it */
+    if (named_by != 0)
+        tell_source(round, named_by - 1);
 }
 
 static void tell_source(struct round *round, uint32_t source)
@@ -388,12 +236,17 @@ static void tell_source(struct round *round, uint32_t source)
     if (from->state != STATE_OPEN || from->waits ||
         round->depth == TELL_DEPTH_MAX)
         return;
-    from->state = STATE_TELLING;
     round->depth++;
+    tell_namer(round, from);
+    if (from->state != STATE_OPEN) { /* told with it */
+        round->depth--;
+        return;
+    }
+    from->state = STATE_TELLING;
     /* A rename and entries that changed about then are one note: which came
        first is not known.  Programs act on what moved, seldom the reverse. */
-    put_self(round, source, VN_IN_MOVE_SELF);
-    put_named(round, source, true);
+    plan_put_self(round, source, VN_IN_MOVE_SELF);
+    plan_put_named(round, source, true);
     for (uint32_t i = 0; i < gone; i++)
         tell_gone(round, &parts[i]);
     for (uint32_t i = gone; i < all; i++) {
@@ -407,10 +260,10 @@ static void tell_source(struct round *round, uint32_t source)
         if (!come->done && come->pair == NO_PART)
             tell_come(round, come);
     }
-    put_named(round, source, false);
-    put_self(round, source, UINT32_MAX);
+    plan_put_named(round, source, false);
+    plan_put_self(round, source, UINT32_MAX);
     if (from->ends)
-        put(round, source, VN_IN_IGNORED, 0, NULL, 0);
+        plan_put(round, source, VN_IN_IGNORED, 0, NULL, 0);
     from->state = STATE_TOLD;
     round->depth--;
 }
@@ -427,7 +280,7 @@ static void tell_renames_of_sources(struct round *round)
         if (!gone->gone || gone->pair == NO_PART ||
             round->sources[gone->source].waits)
             continue;
-        object = object_of(round, gone);
+        object = plan_object_of(round, gone);
         if (object >= 0 &&
             (round->sources[object].self & VN_IN_MOVE_SELF) != 0)
             tell_gone(round, gone);
@@ -443,6 +296,25 @@ static bool ends_with_its_name(const struct plan_source *source)
     return source->ends && (source->self & VN_IN_DELETE_SELF) != 0;
 }
 
+/* Which objects are told of by name as well. */
+static void find_namers(const struct round *round, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_source *source = &round->sources[i];
+
+        for (uint32_t k = 0; source->content != NULL && !source->waits &&
+                             k < source->content->count;
+             k++) {
+            int64_t object =
+                plan_source_of(round->plan, round->sources, source->dev,
+                               source->content->entries[k].ino);
+
+            if (object >= 0)
+                round->sources[object].named_by = 1 + i;
+        }
+    }
+}
+
 int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
                _Atomic uint32_t *last_cookie)
 {
@@ -454,8 +326,11 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
     };
 
     plan->count = plan->next = 0;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         sources[i].state = STATE_OPEN;
+        sources[i].named_by = 0;
+    }
+    find_namers(&round, count);
     tell_renames_of_sources(&round);
     for (uint32_t i = 0; i < count && round.err == 0; i++)
         if (!ends_with_its_name(&sources[i]))

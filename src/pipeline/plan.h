@@ -34,11 +34,13 @@ struct plan_source {
     bool is_dir;               /* the watched object */
     bool ends;                 /* IGNORED is its last event */
     bool wants_moves;          /* its mask has MOVED_FROM or MOVED_TO */
-    bool crossed;              /* an entry was renamed into or out of it */
+    bool crossed;              /* an entry was renamed into or out of it;
+                                  out: and is not among the pairs */
     bool may_wait;             /* in: its other half may yet come */
     bool may_precede;          /* in: something earlier may yet come; dispatch's */
     bool waits;                /* out of plan_pair; in of plan_order */
-    uint8_t state;             /* plan-order.c's, these four */
+    uint8_t state;             /* plan-order.c's, these five */
+    uint32_t named_by;         /* 1 + the source whose content it is; 0 */
     uint32_t first_part;
     uint32_t unpaired;         /* parts that may be half a rename */
     uint32_t likely;           /* and those of them that have some sign of it */
