@@ -13,6 +13,21 @@ const path = require('path');
 const greeting = (text) => `export const greeting = '${text}';\n`;
 const item = (text) => `export default '${text}';\n`;
 
+/*
+ * In place, without truncating it first, so that nobody can read it empty: of
+ * changes less than 5 ms apart chokidar reports one, natively as well, and if
+ * that is the truncation, the page stays as it then was.
+ */
+function overwrite(file, text) {
+  const descriptor = fs.openSync(file, 'r+');
+
+  if (text.length < fs.fstatSync(descriptor).size) {
+    throw new Error(`${file} would have to shrink`);
+  }
+  fs.writeSync(descriptor, text);
+  fs.closeSync(descriptor);
+}
+
 /* Beside the file, and renamed over it. */
 function replace(file, text) {
   fs.writeFileSync(`${file}.tmp`, text);
@@ -33,7 +48,7 @@ const steps = (root) => {
   return [
     {
       name: 'save a module in place',
-      run: () => fs.writeFileSync(source('greeting.js'),
+      run: () => overwrite(source('greeting.js'),
         greeting('The second version')),
       shows: (page) => page.greeting === 'The second version',
     },
@@ -49,7 +64,7 @@ const steps = (root) => {
     },
     {
       name: 'save the style sheet',
-      run: () => fs.writeFileSync(source('style.css'),
+      run: () => overwrite(source('style.css'),
         fs.readFileSync(source('style.css'), 'utf8')
           .replace('0, 114, 178', '0, 158, 115')),
       shows: (page) => page.colour === 'rgb(0, 158, 115)',
@@ -62,7 +77,7 @@ const steps = (root) => {
     },
     {
       name: 'save what was created',
-      run: () => fs.writeFileSync(source('items', 'quince.js'),
+      run: () => overwrite(source('items', 'quince.js'),
         item('ripe quince')),
       shows: has('ripe quince'),
     },
@@ -81,7 +96,7 @@ const steps = (root) => {
     },
     {
       name: 'save what was renamed',
-      run: () => fs.writeFileSync(source('items', 'zebra.js'),
+      run: () => overwrite(source('items', 'zebra.js'),
         item('zebra')),
       shows: has('zebra'),
     },
