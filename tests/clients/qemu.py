@@ -3,8 +3,6 @@
 They are dynamic programs, from a sysroot of Debian's arm64 packages
 (aarch64/fetch) or built against it.
 """
-import os
-
 import describing
 
 QEMU = "qemu-aarch64-static"

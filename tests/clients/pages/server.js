@@ -36,6 +36,7 @@ class Server {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },
     });
+    process.on('exit', () => this.process.kill('SIGTERM'));
     this.ended = new Promise((resolve, reject) => {
       this.process.on('error', reject);
       this.process.on('exit', (code, signal) => resolve(code ?? signal));
