@@ -61,8 +61,8 @@ struct vnotify_config {
                               directories, so that changes in it are noted;
                               the rest is compared by stat fields, at times.
                               0: half of RLIMIT_NOFILE; < 0: none */
-    int open_budget;       /* descriptors to hold for watched directories; those
-                              past it are opened when something is noted, where
+    int open_budget;       /* descriptors to hold for what is watched; what is
+                              past it is opened when something is noted, where
                               the host can (Linux, with CAP_DAC_READ_SEARCH);
                               0: a quarter of RLIMIT_NOFILE; < 0: none */
     unsigned close_write_after_ms; /* where the host does not tell: a file whose

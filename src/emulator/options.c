@@ -46,7 +46,7 @@ static const char usage_text[] =
     "  --fd-budget N       descriptors to spend on what is in watched\n"
     "                      directories (default: half of the limit); changes\n"
     "                      in the rest are found by comparing, a little later\n"
-    "  --open-budget N     descriptors to hold for watched directories\n"
+    "  --open-budget N     descriptors to hold for what is watched\n"
     "                      (default: a quarter of the limit); the others are\n"
     "                      opened when something happens there\n"
     "  --close-write-after MS\n"

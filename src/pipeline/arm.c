@@ -76,7 +76,7 @@ static void look_first(struct vnotify *engine, struct vnode *vnode)
         worker_defer(engine, vnode, 0);
 }
 
-int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
+int vnode_try_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
                    uint32_t wanted)
 {
     for (;;) {
@@ -86,6 +86,8 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
 
         if (armed <= 0)
             return armed < 0 ? armed : -EAGAIN;
+        if (host_fd >= 0 && !vnode_is_open_at(engine, vnode, host_fd))
+            return -ESTALE;
         /* relaxed: published by armed (V1) */
         if ((wanted & ~atomic_load_explicit(&vnode->wanted,
                                             memory_order_relaxed)) == 0)
@@ -99,6 +101,7 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
             continue;
         /* relaxed: published by armed (V1) */
         had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+        vnode_prepare_to_ask(engine, vnode, had, wanted);
         err = ask(engine, vnode, wanted);
         set_armed(vnode, 1);
         if (err == 0 && is_news(vnode, had, wanted))
@@ -107,12 +110,14 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
     }
 }
 
-int vnode_join(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+int vnode_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
+               uint32_t wanted)
 {
     const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
     int err;
 
-    while ((err = vnode_try_join(engine, vnode, wanted)) == -EAGAIN) {
+    while ((err = vnode_try_join(engine, vnode, host_fd, wanted)) ==
+           -EAGAIN) {
         if (load_armed(vnode) == 0)
             park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
         else /* being served, and to be pinned */

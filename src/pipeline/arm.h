@@ -17,8 +17,14 @@ enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
  */
 int vnode_arm(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
 
-/* Waits until it is armed and has what is `wanted` (note.h) asked for. */
-int vnode_join(struct vnotify *, struct vnode *, uint32_t wanted);
+/*
+ * Waits until it is armed and has what is `wanted` (note.h) asked for.  -ESTALE:
+ * it is not, or not any more, the inode that is open at host_fd, by whose number
+ * it was found (descriptor.h).
+ */
+int vnode_join(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
 
-/* As vnode_join, but -EAGAIN where that would wait for somebody. */
-int vnode_try_join(struct vnotify *, struct vnode *, uint32_t wanted);
+/* As vnode_join, but -EAGAIN where that would wait for somebody; and host_fd may
+   be -1, where the vnode was not found by its number. */
+int vnode_try_join(struct vnotify *, struct vnode *, int host_fd,
+                   uint32_t wanted);

@@ -45,8 +45,7 @@ static int look_only(struct attaching *a, const char *name)
 /* Would opening the file be told to somebody? */
 static bool opens_are_told(const struct attaching *a)
 {
-    return (a->wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS)) !=
-           0;
+    return (a->wanted & NOTE_OPENS) != 0;
 }
 
 /*
@@ -77,7 +76,8 @@ static int own_descriptor(struct attaching *a, int fd, int ask_fd)
         if (own < 0)
             own = -errno;
     } else if (ask_fd >= 0 && opens_are_told(a)) {
-        own = a->vnode->ask_fd = ask_fd;
+        vnode_give_ask_fd(a->vnode, ask_fd); /* the first: it was made */
+        own = ask_fd;
     }
     if (own != fd)
         close(fd);
@@ -99,7 +99,7 @@ static int arm(struct attaching *a, int fd)
                     a->wanted);
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
-    if (ask_fd >= 0 && a->vnode->ask_fd != ask_fd)
+    if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
         close(ask_fd);
     if (a->vnode->host_fd >= 0) {
         a->vnode->counted = true;
@@ -118,23 +118,38 @@ static void let_vnode_go(struct attaching *a)
     a->vnode = NULL;
 }
 
-/* Takes over fd. */
-static int join_vnode(struct attaching *a, int fd)
+/* The vnode of what is open at fd, armed, or one that was made.  0 or -errno. */
+static int find_vnode(struct attaching *a, int fd)
 {
     struct vnotify *engine = a->engine;
     int err;
 
-    a->vnode = registry_get(&engine->registry, &a->look, &a->made);
-    if (a->vnode == NULL) {
+    do {
+        a->vnode = registry_get(&engine->registry, &a->look, &a->made);
+        if (a->vnode == NULL)
+            return -ENOMEM;
+        if (a->made)
+            return 0;
+        err = vnode_try_join(engine, a->vnode, fd, a->wanted);
+        if (err == 0)
+            return 0;
+        if (err == -ESTALE)
+            registry_displace(&engine->registry, a->vnode);
+        let_vnode_go(a);
+    } while (err == -ESTALE);
+    return err;
+}
+
+/* Takes over fd. */
+static int join_vnode(struct attaching *a, int fd)
+{
+    int err = find_vnode(a, fd);
+
+    if (err != 0 || !a->made) {
         close(fd);
-        return -ENOMEM;
+        return err;
     }
-    if (a->made) {
-        err = arm(a, fd);
-    } else {
-        close(fd);
-        err = vnode_try_join(engine, a->vnode, a->wanted);
-    }
+    err = arm(a, fd);
     if (err != 0)
         let_vnode_go(a);
     return err;

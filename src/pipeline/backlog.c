@@ -70,7 +70,8 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
         span_offers(engine, watch, offer);
     offer_release(engine, watch->latest);
     watch->latest = offer;
-    watch->untold_crossed = watch->untold_crossed || offer->crossed;
+    if (watch->untold_crossed < offer->crossed_ns)
+        watch->untold_crossed = offer->crossed_ns;
 }
 
 static void take_noted(struct watch *watch)

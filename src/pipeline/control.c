@@ -85,17 +85,15 @@ static int reopen_directory(int host_fd)
  */
 static int own_descriptor(struct joining *j, int host_fd)
 {
-    bool may_ask = S_ISREG(j->vnode->seen.mode) &&
-                   engine_sees_closes(j->engine) &&
-                   (j->mask & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE |
-                               VN_IN_ACCESS)) != 0;
+    bool may_ask = j->vnode->is_file && engine_sees_closes(j->engine) &&
+                   (j->mask & NOTE_OPENS) != 0;
     int fd;
 
     if (j->vnode->is_dir)
         return reopen_directory(host_fd);
     fd = may_ask ? holders_open(host_fd) : -EOPNOTSUPP;
     if (fd >= 0) {
-        j->vnode->ask_fd = fd;
+        vnode_give_ask_fd(j->vnode, fd); /* the first: it was made */
         return fd;
     }
     fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
@@ -430,13 +428,37 @@ static int further_listing(struct joining *j, int host_fd)
 
 static int further_watch(struct joining *j, int host_fd)
 {
-    int err = vnode_join(j->engine, j->vnode, wanted_by(j));
+    int err;
 
-    if (err != 0 || !j->vnode->is_dir)
-        return err;
+    if (!j->vnode->is_dir)
+        return 0;
     err = further_listing(j, host_fd);
     if (err == 0)
         want_children(j);
+    return err;
+}
+
+/* The vnode of what is open at host_fd, armed, or one that was made; with one
+   user more.  0 or -errno. */
+static int find_vnode(struct joining *j, const struct look *look, int host_fd,
+                      bool *made)
+{
+    int err;
+
+    do {
+        j->vnode = registry_get(&j->engine->registry, look, made);
+        if (j->vnode == NULL)
+            return -ENOMEM;
+        j->generation = claim_generation(&j->vnode->claim);
+        if (*made)
+            return 0;
+        err = vnode_join(j->engine, j->vnode, host_fd, wanted_by(j));
+        if (err == 0)
+            return 0;
+        if (err == -ESTALE)
+            registry_displace(&j->engine->registry, j->vnode);
+        housekeeper_put_vnode(j->engine, j->vnode);
+    } while (err == -ESTALE);
     return err;
 }
 
@@ -468,12 +490,10 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
         return err;
     if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(look.mode))
         return -ENOTDIR;
-    j.vnode = registry_get(&j.engine->registry, &look, &made);
-    if (j.vnode == NULL)
-        return -ENOMEM;
-    j.generation = claim_generation(&j.vnode->claim);
-    if (!made && vnode_join(j.engine, j.vnode, wanted_by(&j)) == 0 &&
-        updated(&j, &err)) {
+    err = find_vnode(&j, &look, host_fd, &made);
+    if (err != 0)
+        return as_guest_knows(err);
+    if (!made && updated(&j, &err)) {
         int kept;
 
         want_children(&j);

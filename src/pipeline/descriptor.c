@@ -6,11 +6,16 @@
 
 #include "abi/linux-inotify.h"
 #include "pipeline/engine.h"
+#include "pipeline/note.h"
+#include "port/holders.h"
 
-/* Notes that having a descriptor again would bring. */
-static bool opens_are_told(const struct vnotify *engine, uint32_t wanted)
+/* Notes that having a descriptor again would bring: of a directory, which is to
+   be listed by it. */
+static bool opens_are_told(const struct vnotify *engine,
+                           const struct vnode *vnode, uint32_t wanted)
 {
-    return (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0 &&
+    return vnode->is_dir &&
+           (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0 &&
            engine_sees_closes(engine);
 }
 
@@ -26,10 +31,10 @@ void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
     int id;
 
     /* What is a child alone is fd_budget's. */
-    if (!vnode->is_dir || (wanted & NOTE_WANT_SELF) == 0)
+    if (!(vnode->is_dir || vnode->is_file) || (wanted & NOTE_WANT_SELF) == 0)
         return;
     /* relaxed: a bound, kept about right */
-    if (!opens_are_told(engine, wanted) &&
+    if (vnode_ask_fd(vnode) < 0 && !opens_are_told(engine, vnode, wanted) &&
         atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
             engine->open_budget) {
         id = kq_park(engine->kq, vnode->host_fd);
@@ -40,6 +45,13 @@ void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
         }
     }
     count_open(engine, vnode);
+}
+
+bool vnode_is_open_at(struct vnotify *engine, const struct vnode *vnode,
+                      int host_fd)
+{
+    return !vnode_is_parked(vnode) ||
+           kq_is_parked_one(engine->kq, vnode->host_fd, host_fd);
 }
 
 static int reopen(struct vnotify *engine, const struct vnode *vnode,
@@ -56,10 +68,12 @@ int vnode_fd(struct vnotify *engine, struct vnode *vnode)
 
     if (!vnode_is_parked(vnode))
         return vnode->host_fd;
-    if (vnode->lent_fd >= 0)
+    if (vnode->lent_fd >= 0 || vnode->lent_fd == -ESTALE)
         return vnode->lent_fd;
-    fd = reopen(engine, vnode, KQ_TO_LIST);
-    if (fd >= 0)
+    fd = reopen(engine, vnode, vnode->is_dir ? KQ_TO_LIST : KQ_TO_LOOK);
+    /* That is for good.  (To ask again might fail otherwise: Linux has no
+       memory for an inode whose number is just being used again.) */
+    if (fd >= 0 || fd == -ESTALE)
         vnode->lent_fd = fd;
     return fd;
 }
@@ -78,7 +92,7 @@ static int look_at_removed(const struct vnode *vnode, struct look *look)
     *look = (struct look){
         .dev = vnode->dev,
         .ino = vnode->ino,
-        .mode = S_IFDIR,
+        .mode = vnode->is_dir ? S_IFDIR : S_IFREG,
     };
     return 0;
 }
@@ -123,11 +137,35 @@ int vnode_look(struct vnotify *engine, const struct vnode *vnode,
     return err;
 }
 
+/*
+ * The descriptor is opened where its opening is noted by nobody: before opens
+ * are asked for.
+ */
+void vnode_prepare_to_ask(struct vnotify *engine, struct vnode *vnode,
+                          uint32_t had, uint32_t wanted)
+{
+    int fd, ask_fd;
+
+    if (!vnode->is_file || !engine_sees_closes(engine) ||
+        (had & NOTE_OPENS) != 0 || (wanted & NOTE_OPENS) == 0 ||
+        vnode_ask_fd(vnode) >= 0)
+        return;
+    fd = vnode_is_parked(vnode) ? reopen(engine, vnode, KQ_TO_LOOK)
+                                : vnode->host_fd;
+    if (fd < 0)
+        return;
+    ask_fd = holders_open(fd);
+    if (ask_fd >= 0)
+        vnode_give_ask_fd(vnode, ask_fd);
+    if (fd != vnode->host_fd)
+        close(fd);
+}
+
 int vnode_pin(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 {
     int fd;
 
-    if (!vnode_is_parked(vnode) || !opens_are_told(engine, wanted))
+    if (!vnode_is_parked(vnode) || !opens_are_told(engine, vnode, wanted))
         return 0;
     if (claim_post(&vnode->claim, &engine->barrier,
                    claim_generation(&vnode->claim), 0,

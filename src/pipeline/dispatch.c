@@ -82,6 +82,34 @@ static void sift(struct dispatch *d)
 
 /* Making a round's plan. */
 
+/*
+ * A listing may show a rename before its note is here, and the next one then
+ * comes with that note, and with something else that is new: which was no
+ * rename.  So a note that was read before the last round was planned is taken
+ * for that round's.  If both halves were in it, so are notes read later, until
+ * a barrier asked for then is reached: all that there were have been served.
+ */
+static bool has_crossed(struct dispatch *d, struct watch *watch)
+{
+    if (watch->crossing_ticket != 0 &&
+        barrier_reached(&d->engine->barrier, watch->crossing_ticket))
+        watch->crossing_ticket = 0;
+    return watch->crossing_ticket == 0 &&
+           watch->untold_crossed > watch->planned_ns;
+}
+
+static void expect_crossings(struct dispatch *d, struct watch *watch,
+                             const struct plan_source *source)
+{
+    uint32_t noted = watch->untold_crossed > watch->planned_ns ? 1 : 0;
+
+    if (source->crossings > noted &&
+        (kq_notes_dir(d->engine->kq) & NOTE_EXTEND) != 0)
+        watch->crossing_ticket = barrier_request(&d->engine->barrier);
+    if (source->delta != NULL)
+        watch->planned_ns = now_ns();
+}
+
 static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
                                     int *err)
 {
@@ -123,7 +151,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .is_dir = vnode->is_dir,
         .ends = (watch->untold_self & (SELF_IGNORED | SELF_GONE)) != 0,
         .wants_moves = (mask & ABI_MOVES) != 0,
-        .crossed = watch->untold_crossed,
+        .crossed = has_crossed(d, watch),
         .may_wait = !watch->let_go && !alone,
         .may_precede = !watch->let_go && (!alone || has_children),
     };
@@ -212,7 +240,7 @@ static void commit(struct dispatch *d, struct watch *watch,
     watch->own = NULL;
     watch->untold_self = 0;
     watch->untold_noted = 0;
-    watch->untold_crossed = false;
+    watch->untold_crossed = 0;
 }
 
 /* Splits the pending list into what the plan tells and what waits on. */
@@ -233,6 +261,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
             instance->tellings[index] = (struct telling){ 0 };
             hold(d, watch, &ticket);
         } else {
+            expect_crossings(d, watch, &sources[index]);
             commit(d, watch, &instance->tellings[index]);
         }
         watch = next;

@@ -75,26 +75,30 @@ static uint32_t attribute_events(const struct vnode *vnode, uint32_t hints,
 /*
  * Its last name is gone.  Somebody may have it open: then it ends with the last
  * close, if that can be known.  The descriptor that asks is opened where its
- * opening is noted by nobody: before the knote (control.c), or here, if nobody
- * has asked for opens.
+ * opening is noted by nobody: before opens are asked for, or here, if nobody
+ * has.
  */
 static bool is_held(struct vnotify *engine, struct vnode *vnode)
 {
     uint32_t closes = VN_IN_CLOSE_WRITE | VN_IN_CLOSE_NOWRITE;
     uint32_t wanted;
+    int fd;
 
-    if (!S_ISREG(vnode->seen.mode) || !engine_sees_closes(engine))
+    if (!vnode->is_file || !engine_sees_closes(engine))
         return false;
     /* relaxed: published by armed (V1) */
     wanted = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
-    if (vnode->ask_fd < 0 &&
-        (wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE | VN_IN_ACCESS)) == 0)
-        vnode->ask_fd = holders_open(vnode->host_fd);
-    if (vnode->ask_fd < 0)
+    if (vnode_ask_fd(vnode) < 0 && (wanted & NOTE_OPENS) == 0) {
+        fd = vnode_fd(engine, vnode);
+        fd = fd < 0 ? fd : holders_open(fd);
+        if (fd >= 0)
+            vnode_give_ask_fd(vnode, fd);
+    }
+    if (vnode_ask_fd(vnode) < 0)
         return false;
     /* First the notes, then the question: the last close is not missed. */
-    return vnode_try_join(engine, vnode, wanted | closes) == 0 &&
-           holders_any(vnode->ask_fd) == HOLDERS_SOME;
+    return vnode_try_join(engine, vnode, -1, wanted | closes) == 0 &&
+           holders_any(vnode_ask_fd(vnode)) == HOLDERS_SOME;
 }
 
 /* CLOSE_WRITE where no note tells it: when it was quiet for long enough. */

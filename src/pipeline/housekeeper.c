@@ -94,8 +94,10 @@ static void empty_inbox(struct vnotify *engine,
 /* The claim is ours: its last holder handed the vnode over. */
 static void free_vnode(struct vnotify *engine, struct vnode *vnode)
 {
-    if (vnode->ask_fd >= 0 && vnode->ask_fd != vnode->host_fd)
-        close(vnode->ask_fd);
+    int ask_fd = vnode_ask_fd(vnode);
+
+    if (ask_fd >= 0 && ask_fd != vnode->host_fd)
+        close(ask_fd);
     vnode_close(engine, vnode);
     if (vnode->counted)
         /* relaxed: a bound, kept about right */

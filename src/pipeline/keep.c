@@ -68,7 +68,7 @@ static uint32_t written_since(const struct change *come,
  */
 static int64_t born_after(const struct keeper *k)
 {
-    return k->first || (k->offer != NULL && k->offer->crossed)
+    return k->first || (k->offer != NULL && k->offer->crossed_ns != 0)
                ? INT64_MAX
                : k->children->begun_rt_ns - BIRTH_TICK_NS;
 }
@@ -328,7 +328,7 @@ static void want_more(struct keeper *k, uint32_t wanted)
         struct child *child = children->rows[i].child;
 
         if (child != NULL &&
-            vnode_try_join(k->engine, child->vnode, wanted) == -EAGAIN)
+            vnode_try_join(k->engine, child->vnode, -1, wanted) == -EAGAIN)
             retry_soon(k);
     }
 }

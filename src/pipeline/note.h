@@ -44,6 +44,8 @@ enum note_hint {
 };
 
 enum {
+    /* Who asks for these of a file is told when we open it. */
+    NOTE_OPENS = VN_IN_OPEN | VN_IN_ACCESS | VN_IN_CLOSE_NOWRITE,
     /* What is told of a child by name beside its coming and going. */
     NOTE_CONTENT = VN_IN_ACCESS | VN_IN_MODIFY | VN_IN_ATTRIB |
                    VN_IN_CLOSE_WRITE | VN_IN_CLOSE_NOWRITE | VN_IN_OPEN,

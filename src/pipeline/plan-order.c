@@ -61,10 +61,17 @@ static struct part *renamed_over(struct round *round, const struct part *come)
     return over;
 }
 
+static void tell_move_self(struct round *round, const struct part *moved)
+{
+    int64_t object = plan_object_of(round, moved);
+
+    if (object >= 0 && !round->sources[object].waits)
+        plan_put_self(round, (uint32_t)object, VN_IN_MOVE_SELF);
+}
+
 static void tell_move(struct round *round, struct part *gone)
 {
     struct part *come = &round->plan->parts[gone->pair], *over;
-    int64_t moved = plan_object_of(round, gone);
     uint32_t cookie = next_cookie(round);
 
     plan_put_content_of_gone(round, gone);
@@ -72,8 +79,7 @@ static void tell_move(struct round *round, struct part *gone)
     plan_put_part(round, come, VN_IN_MOVED_TO, cookie);
     gone->done = come->done = true;
     over = renamed_over(round, come);
-    if (moved >= 0 && !round->sources[moved].waits)
-        plan_put_self(round, (uint32_t)moved, VN_IN_MOVE_SELF);
+    tell_move_self(round, come);
     if (over != NULL) { /* its end is told when the whole chain is */
         over->next = round->over;
         round->over = (uint32_t)(over - round->plan->parts);
@@ -209,6 +215,7 @@ static void tell_come(struct round *round, struct part *come)
     }
     plan_put_part(round, come, VN_IN_MOVED_TO, next_cookie(round));
     over = renamed_over(round, come);
+    tell_move_self(round, come);
     if (over != NULL)
         tell_end_of(round, over);
 }

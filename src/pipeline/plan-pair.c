@@ -240,14 +240,18 @@ static void wait_for_names(struct plan *plan, struct plan_source *sources,
 /* A rename out of or into a directory whose both halves are here: it is the one
    that the host spoke of, and nothing else need be. */
 static void explain_crossings(const struct plan *plan,
-                              struct plan_source *sources)
+                              struct plan_source *sources, uint32_t count)
 {
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].crossings = 0;
     for (uint32_t i = 0; i < plan->part_count; i++) {
         const struct part *part = &plan->parts[i];
 
-        if (part->pair != NO_PART &&
-            plan->parts[part->pair].source != part->source)
-            sources[part->source].crossed = false;
+        if (part->pair == NO_PART ||
+            plan->parts[part->pair].source == part->source)
+            continue;
+        sources[part->source].crossings++;
+        sources[part->source].crossed = false;
     }
 }
 
@@ -264,7 +268,7 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
         err = plan_name_content(plan, sources, count);
     if (err != 0)
         return err;
-    explain_crossings(plan, sources);
+    explain_crossings(plan, sources, count);
     for (uint32_t i = 0; i < count; i++) {
         sources[i].unpaired = sources[i].likely = 0;
         sources[i].waits = false;

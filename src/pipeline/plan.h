@@ -36,6 +36,7 @@ struct plan_source {
     bool wants_moves;          /* its mask has MOVED_FROM or MOVED_TO */
     bool crossed;              /* an entry was renamed into or out of it;
                                   out: and is not among the pairs */
+    uint32_t crossings;        /* out: pairs with another directory */
     bool may_wait;             /* in: its other half may yet come */
     bool may_precede;          /* in: something earlier may yet come; dispatch's */
     bool waits;                /* out of plan_pair; in of plan_order */

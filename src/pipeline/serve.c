@@ -75,8 +75,21 @@ static int list_by_own(struct worker *worker, struct vnode *vnode)
     return snapshot_list(&worker->builder, fd, &engine->fault);
 }
 
+/*
+ * When the host noted a rename across directories that this listing, ended now,
+ * may be the first to show: since the one before began.  0: it did not.
+ */
+static uint64_t crossed_since(const struct vnode *vnode)
+{
+    /* relaxed: a note that is not posted yet is the next listing's */
+    uint64_t crossed_ns = atomic_load_explicit(&vnode->crossed_ns,
+                                               memory_order_relaxed);
+
+    return crossed_ns > vnode->listed_ns ? crossed_ns : 0;
+}
+
 static int take_listing(struct worker *worker, struct vnode *vnode,
-                        uint64_t *begun)
+                        uint64_t *begun, uint64_t *crossed_ns)
 {
     struct vnotify *engine = worker->engine;
     uint64_t start = now_ns(), end;
@@ -99,6 +112,8 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
           (unsigned long long)vnode->cost_ns, err);
     if (err != 0)
         return err;
+    *crossed_ns = crossed_since(vnode);
+    vnode->listed_ns = start;
     tally_add(worker->tally, TALLY_LISTINGS, 1);
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
     return 0;
@@ -114,8 +129,8 @@ static int list(struct worker *worker, struct vnode *vnode,
 {
     struct vnotify *engine = worker->engine;
     struct snapshot *after = vnode->current;
-    uint64_t begun;
-    int err = take_listing(worker, vnode, &begun);
+    uint64_t begun, crossed_ns;
+    int err = take_listing(worker, vnode, &begun, &crossed_ns);
     bool joined;
 
     *offer = NULL;
@@ -144,6 +159,7 @@ static int list(struct worker *worker, struct vnode *vnode,
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
     }
+    (*offer)->crossed_ns = crossed_ns;
     /* Looking at what has come does one thing more: it makes a kernel with
        multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
        distinctly. */
@@ -280,7 +296,6 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         return false;
     }
     if (offer != NULL) {
-        offer->crossed = (hints & HINT_CROSSED) != 0;
         offer->noted_ns = s.noted_ns;
     }
     if (tell_watches(&s, vnode, hints, offer) != 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "pipeline/hash.h"
 #include "pipeline/table.h"
@@ -99,6 +100,8 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->dev = look->dev;
     vnode->ino = look->ino;
     vnode->is_dir = S_ISDIR(look->mode);
+    vnode->is_file = S_ISREG(look->mode);
+    vnode->displaced = false;
     vnode->host_fd = -1;
     /* relaxed: published by the registry's lock */
     atomic_store_explicit(&vnode->armed, 0, memory_order_relaxed);
@@ -117,7 +120,8 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->current = NULL;
     vnode->children = NULL;
     vnode->seen = *look;
-    vnode->ask_fd = -1;
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->ask_fd, -1, memory_order_relaxed);
     vnode->unlinked = false;
     vnode->counted = false;
     vnode->open = false;
@@ -128,6 +132,9 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->owed = 0;
     vnode->failing = false;
     vnode->backoff_us = 0;
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->crossed_ns, 0, memory_order_relaxed);
+    vnode->listed_ns = 0;
     vnode->cost_ns = 0;
     vnode->least_cost_ns = 0;
     vnode->rest_until_ns = 0;
@@ -176,6 +183,15 @@ struct vnode *registry_get(struct registry *registry, const struct look *look,
     return vnode;
 }
 
+void registry_displace(struct registry *registry, struct vnode *vnode)
+{
+    pthread_mutex_lock(&registry->lock);
+    if (!vnode->displaced)
+        (void)ck_hs_remove(&registry->by_inode, inode_hash(vnode, 0), vnode);
+    vnode->displaced = true;
+    pthread_mutex_unlock(&registry->lock);
+}
+
 bool registry_put(struct registry *registry, struct vnode *vnode)
 {
     bool last;
@@ -183,7 +199,7 @@ bool registry_put(struct registry *registry, struct vnode *vnode)
     pthread_mutex_lock(&registry->lock);
     assert(vnode->users > 0);
     last = --vnode->users == 0;
-    if (last)
+    if (last && !vnode->displaced)
         (void)ck_hs_remove(&registry->by_inode, inode_hash(vnode, 0), vnode);
     pthread_mutex_unlock(&registry->lock);
     return last;
@@ -215,15 +231,34 @@ void registry_unlink(struct registry *registry, struct chain *chain,
     pthread_mutex_unlock(&registry->lock);
 }
 
-void vnode_noted(struct vnode *vnode, uint64_t read_ns)
+void vnode_give_ask_fd(struct vnode *vnode, int fd)
+{
+    int none = -1;
+
+    if (!atomic_compare_exchange_strong_explicit(
+            &vnode->ask_fd, &none, fd, memory_order_release, /* V7 */
+            memory_order_relaxed))
+        close(fd);
+}
+
+static void raise_to(_Atomic uint64_t *newest_ns, uint64_t read_ns)
 {
     /* relaxed: the claim's release and acquire order it (V6) */
-    uint64_t newest = atomic_load_explicit(&vnode->newest_ns,
-                                           memory_order_relaxed);
+    uint64_t newest = atomic_load_explicit(newest_ns, memory_order_relaxed);
 
     while (newest < read_ns &&
            !atomic_compare_exchange_weak_explicit(
-               &vnode->newest_ns, &newest, read_ns, /* V6 */
+               newest_ns, &newest, read_ns, /* V6 */
                memory_order_relaxed, memory_order_relaxed))
         continue;
+}
+
+void vnode_noted(struct vnode *vnode, uint64_t read_ns)
+{
+    raise_to(&vnode->newest_ns, read_ns); /* V6 */
+}
+
+void vnode_crossed(struct vnode *vnode, uint64_t read_ns)
+{
+    raise_to(&vnode->crossed_ns, read_ns);
 }

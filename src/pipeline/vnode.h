@@ -8,7 +8,7 @@
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
  * Protocol  V1 armed, V2 the lists of watches and of parents, V3 begun,
- *           V5 kept, V6 newest_ns.
+ *           V5 kept, V6 newest_ns, V7 ask_fd.
  */
 #pragma once
 
@@ -30,13 +30,17 @@ struct vnode {
     uint32_t slot;
     uint32_t users;     /* registry lock */
     uint64_t dev, ino;  /* fixed while registered */
-    bool is_dir;
+    bool is_dir, is_file; /* fixed; a regular file */
+    bool displaced;     /* registry lock: another has its number by now */
     int host_fd;        /* fixed once armed: a descriptor, or what stands for
                            a parked one (kq.h); see descriptor.h */
     _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
                               add_watch is at it, the others sleep on it */
     _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
                                 NOTE_WANT_SELF, by whoever set armed to 0 */
+    _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: set once, by
+                               whoever has it open first; < 0: none.  May be
+                               host_fd */
     struct chain watches; /* V2, registry lock: of struct watch */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
@@ -48,6 +52,9 @@ struct vnode {
     _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
                                   read; relaxed: an order among vnodes */
     _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
+    _Atomic uint64_t crossed_ns; /* when the newest note of a rename across
+                                    directories was read; relaxed: the claim
+                                    orders it, as V6 */
     _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
     _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
     _Atomic uint32_t alarm_listed; /* A1 */
@@ -58,18 +65,18 @@ struct vnode {
     struct snapshot *current;  /* the newest listing, or NULL */
     struct children *children; /* a directory's, if content is wanted */
     struct look seen;          /* when last looked at */
-    int ask_fd;                /* of a file, for holders.h; < 0: none.  May
-                                  be host_fd */
     bool unlinked;             /* its last name is gone, somebody has it open */
     bool counted;              /* in engine.child_fds */
-    bool open;                 /* in engine.open_fds; a directory's */
+    bool open;                 /* in engine.open_fds */
     bool pinned;               /* parked, but lent_fd stays open */
-    int lent_fd;               /* parked: open while it is served; < 0 */
+    int lent_fd;               /* parked: open while it is served; -ESTALE: it
+                                  has ended; < 0 */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
     bool failing;              /* counted in engine.failing */
     uint32_t backoff_us;
+    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
     uint64_t cost_ns;          /* of the last listing */
     uint64_t least_cost_ns;    /* of the last two: one may have been preempted */
     uint64_t rest_until_ns;
@@ -102,6 +109,9 @@ struct vnode *registry_slot(struct registry *, uint32_t slot);
  */
 struct vnode *registry_get(struct registry *, const struct look *, bool *made);
 
+/* Its number is another inode's now: it is found no more. */
+void registry_displace(struct registry *, struct vnode *);
+
 /*
  * Gives up one user.  True if it was the last: the vnode is out of the
  * registry, and the caller sees to its release.
@@ -122,6 +132,9 @@ void registry_unlink(struct registry *, struct chain *, struct chain_link *);
  */
 void vnode_noted(struct vnode *, uint64_t read_ns);
 
+/* Likewise, of a note with HINT_CROSSED. */
+void vnode_crossed(struct vnode *, uint64_t read_ns);
+
 /* V6, holder: is none of the notes of a time that this concerns? */
 static inline bool vnode_is_older(const struct vnode *vnode,
                                   uint64_t joined_ns)
@@ -129,6 +142,18 @@ static inline bool vnode_is_older(const struct vnode *vnode,
     return atomic_load_explicit(&vnode->newest_ns, /* V6 */
                                 memory_order_relaxed) < joined_ns;
 }
+
+/*
+ * V7.  Release in vnode_give_ask_fd, acquire here: the descriptor is open and
+ * quiet.  It stays until the vnode is freed.
+ */
+static inline int vnode_ask_fd(const struct vnode *vnode)
+{
+    return atomic_load_explicit(&vnode->ask_fd, memory_order_acquire); /* V7 */
+}
+
+/* Takes over fd, or closes it if there is one. */
+void vnode_give_ask_fd(struct vnode *, int fd);
 
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)

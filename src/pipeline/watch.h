@@ -32,7 +32,8 @@ struct offer {
     uint64_t noted_ns;     /* when the oldest note behind it was read */
     struct snapshot *after;
     struct delta *delta; /* from the vnode's listing before, or NULL */
-    bool crossed;        /* the host said: by a rename across directories */
+    uint64_t crossed_ns; /* when the host said last that a rename across
+                            directories was in it, or 0 */
 };
 
 enum watch_state {
@@ -76,7 +77,10 @@ struct watch {
     struct content_set untold_content; /* as `contents` */
     uint32_t untold_self;  /* as `self` */
     uint64_t untold_noted; /* as `noted` */
-    bool untold_crossed;   /* as offer.crossed */
+    uint64_t untold_crossed; /* as offer.crossed_ns */
+    uint64_t planned_ns;   /* when its last round with a delta was planned */
+    uint64_t crossing_ticket; /* 0; else: until that barrier, what the host says
+                                 to have crossed may have been told already */
     uint64_t hold_ticket;  /* 0: not held; else the barrier to wait for */
     uint64_t hold_since_ns;
     bool let_go;           /* waited long enough: tell as it is */

@@ -48,6 +48,8 @@ static bool next_note(struct worker *worker)
         &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
         memory_order_relaxed);
     vnode_noted(vnode, note.read_ns);
+    if ((hints & HINT_CROSSED) != 0)
+        vnode_crossed(vnode, note.read_ns);
     switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
                        note.phases)) {
     case CLAIM_TAKEN:

@@ -70,7 +70,7 @@ enum { /* node.state */
        NODE_DIR = 1,
        NODE_IDLE = 2,     /* no knotes, no children; on the idle list */
        NODE_DEAD = 4,     /* the kernel watch is gone; not in the wd table */
-       NODE_REMOVED = 8,  /* a directory whose removal has been told */
+       NODE_REMOVED = 8,  /* a directory, or parked, whose removal was told */
        NODE_ORPHAN = 16,  /* wants a parent; no kernel watch was to be had */
        NODE_NAMELESS = 32 /* has, or had, a child whose name is not known */
 };
@@ -100,7 +100,8 @@ struct move { /* IN_MOVED_FROM that waits for its IN_MOVED_TO */
 struct handle { /* by which an inode is had again; constant */
     uint64_t dev, ino;
     int32_t type;
-    uint32_t bytes;
+    bool is_dir;
+    uint16_t bytes;
     unsigned char data[KQ_HANDLE_BYTES];
 };
 
@@ -290,8 +291,8 @@ void host_adopt_owed(struct kq *kq);
 
 /*
  * fstat by one of the node's descriptors; drops the lock meanwhile.  The node's
- * index, or 0 if it has no knotes any more or fstat failed.  A parked directory
- * that is gone for good is told to be.
+ * index, or 0 if it has no knotes any more or fstat failed.  A parked inode that
+ * is gone for good is told to be.
  */
 int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st);
 
@@ -299,7 +300,7 @@ int32_t host_stat(struct kq *kq, int32_t wd, struct stat *st);
 void host_remember(struct node *node, const struct stat *st);
 uint32_t host_attr(const struct stat *st);
 
-/* NOTE_DELETE for a directory, once. */
+/* NOTE_DELETE for a directory, or for what is parked, once. */
 void host_tell_removed(struct kq *kq, int32_t index, bool by_rename);
 
 /*** kq-linux-notes.c: one kernel event -> notes ***/

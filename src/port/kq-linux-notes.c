@@ -80,7 +80,10 @@ static void note_attributes(struct kq *kq, int32_t wd)
     struct stat st;
     int32_t index = host_stat(kq, wd, &st);
     if (index == 0) {
-        note_blindly(kq, wd, NOTE_ATTRIB);
+        index = node_find(kq, wd);
+        /* Of what has ended there is nothing else to say. */
+        if (index != 0 && !(node_at(kq, index)->state & NODE_REMOVED))
+            knote_post(kq, node_at(kq, index), NOTE_ATTRIB);
         return;
     }
     struct node *node = node_at(kq, index);

@@ -1,12 +1,13 @@
 /*
- * kq-linux-parked.c - knotes of directories that are not open
+ * kq-linux-parked.c - knotes of directories and files that are not open
  *
  * A kernel watch needs no descriptor, so a knote can do without one, too, if
- * the directory can be had again when it must be looked at.  A file handle
+ * the inode can be had again when it must be looked at.  A file handle
  * (name_to_handle_at) names the inode itself, whatever is renamed, and tells it
  * from a later one of the same number.  open_by_handle_at wants
  * CAP_DAC_READ_SEARCH and some descriptor of the file system: one is kept for
- * each that has parked knotes, of the directory that was parked first there.
+ * each that has parked knotes, of the directory that was parked first there, or
+ * of its root.
  *
  * Whether it works is tried once for each file system; then it is relied on.
  */
@@ -15,6 +16,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,22 +75,22 @@ static void let_go(struct kq *kq, int32_t id)
 
 /*** Handles ***/
 
-static int handle_of(int host_fd, struct handle *handle)
+static int handle_of(int host_fd, struct handle *handle, int *mount_id)
 {
     union file_handle_room room = {.handle.handle_bytes = KQ_HANDLE_BYTES};
     struct stat st;
-    int mount_id;
     if (fstat(host_fd, &st) != 0 ||
-        name_to_handle_at(host_fd, "", &room.handle, &mount_id,
+        name_to_handle_at(host_fd, "", &room.handle, mount_id,
                           AT_EMPTY_PATH) != 0)
         return -errno; /* EOVERFLOW: it is longer */
-    if (!S_ISDIR(st.st_mode))
-        return -ENOTDIR;
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return -EOPNOTSUPP;
     *handle = (struct handle){
         .dev = st.st_dev,
         .ino = st.st_ino,
         .type = room.handle.handle_type,
-        .bytes = room.handle.handle_bytes,
+        .is_dir = S_ISDIR(st.st_mode),
+        .bytes = (uint16_t)room.handle.handle_bytes,
     };
     memcpy(handle->data, room.handle.f_handle, handle->bytes);
     return 0;
@@ -101,8 +104,9 @@ int parked_open(const struct parked_ref *ref, int flags)
     };
     struct stat st;
     memcpy(room.handle.f_handle, ref->handle.data, ref->handle.bytes);
+    flags |= ref->handle.is_dir ? O_DIRECTORY : O_PATH;
     int host_fd = open_by_handle_at(ref->mount_fd, &room.handle,
-                                    flags | O_CLOEXEC | O_DIRECTORY);
+                                    flags | O_CLOEXEC);
     if (host_fd < 0)
         return -errno;
     if (fstatat(host_fd, "", &st, AT_EMPTY_PATH) == 0 &&
@@ -145,14 +149,51 @@ static int spare_mount(const struct kq *kq)
     return -1;
 }
 
-/* Without the lock: a descriptor that handles can be opened by, or -errno. */
-static int try_mount(int host_fd, const struct handle *handle)
+/* mountinfo has blanks and such as three octal digits. */
+static void unescape(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from; from++) {
+        unsigned code;
+        if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
+            *to++ = (char)code;
+            from += 3;
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+}
+
+/* Where it is mounted.  -1: not where we see it. */
+static int open_mount(int mount_id)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char path[PATH_MAX];
+    int fd = -1, id;
+    while (fd < 0 && mounts &&
+           fscanf(mounts, "%d %*d %*s %*s %4095s%*[^\n]", &id, path) == 2) {
+        if (id != mount_id)
+            continue;
+        unescape(path);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    if (mounts)
+        fclose(mounts);
+    return fd;
+}
+
+/*
+ * Without the lock: a descriptor that handles can be opened by, or -errno.  Not
+ * O_PATH, as files are, which open_by_handle_at does not take.
+ */
+static int try_mount(int host_fd, const struct handle *handle, int mount_id)
 {
     struct parked_ref ref = {.handle = *handle};
-    /* Not O_PATH, which open_by_handle_at does not take. */
-    ref.mount_fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
+    ref.mount_fd = handle->is_dir ? fcntl(host_fd, F_DUPFD_CLOEXEC, 3)
+                                  : open_mount(mount_id);
     if (ref.mount_fd < 0)
-        return -errno;
+        return -EOPNOTSUPP;
     int fd = parked_open(&ref, O_PATH);
     if (fd < 0) {
         close(ref.mount_fd);
@@ -215,15 +256,15 @@ static int park(struct kq *kq, int host_fd, const struct handle *handle,
 int kq_park(struct kq *kq, int host_fd)
 {
     struct handle handle = {0};
-    int fds[KQ_MOUNTS], mount_fd = -1;
-    int rc = handle_of(host_fd, &handle);
+    int fds[KQ_MOUNTS], mount_fd = -1, mount_id;
+    int rc = handle_of(host_fd, &handle, &mount_id);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&kq->lock);
     int mount = find_mount(kq, handle.dev);
     if (mount < 0) {
         pthread_mutex_unlock(&kq->lock);
-        mount_fd = try_mount(host_fd, &handle);
+        mount_fd = try_mount(host_fd, &handle, mount_id);
         if (mount_fd < 0)
             return mount_fd;
         pthread_mutex_lock(&kq->lock);
@@ -250,13 +291,28 @@ int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
         fd = parked_open(&ref, O_PATH);
     } else {
         fd = parked_open(&ref, O_RDONLY | O_NOATIME);
-        if (fd == -EPERM) /* somebody else's directory */
+        if (fd == -EPERM) /* somebody else's */
             fd = parked_open(&ref, O_RDONLY);
     }
     pthread_mutex_lock(&kq->lock);
     parked_give_back(kq);
     pthread_mutex_unlock(&kq->lock);
     return fd;
+}
+
+bool kq_is_parked_one(struct kq *kq, int parked, int host_fd)
+{
+    struct handle handle;
+    int mount_id;
+    if (handle_of(host_fd, &handle, &mount_id) != 0)
+        return false; /* parked inodes have handles */
+    pthread_mutex_lock(&kq->lock);
+    const struct handle *known = &parked_at(kq, parked)->handle;
+    bool is_same = handle.dev == known->dev && handle.type == known->type &&
+                   handle.bytes == known->bytes &&
+                   memcmp(handle.data, known->data, handle.bytes) == 0;
+    pthread_mutex_unlock(&kq->lock);
+    return is_same;
 }
 
 void parked_end(struct kq *kq, int32_t id)

@@ -60,25 +60,29 @@ bool kq_pending(struct kq *kq);
 void kq_close(struct kq *kq, int host_fd);
 
 /*
- * Parking: keeping a directory's knote without a descriptor.
+ * Parking: keeping the knote of a directory or a regular file without a
+ * descriptor.
  *
- * kq_park moves the knote of host_fd, a directory's, to an id that stands for
- * the directory from then on: as ident of EV_ADD and of events, and for
- * kq_close, which ends it (not EV_DELETE).  Notes are not lost on the way.  The
- * descriptor is the caller's, to be closed with close(2).  An id is
- * KQ_PARKED_FIRST or more, so that it is nobody's descriptor; or -errno, where
- * the directory could not be had again: not permitted, not on this file system
- * or not on this host.
+ * kq_park moves the knote of host_fd to an id that stands for the inode from
+ * then on: as ident of EV_ADD and of events, and for kq_close, which ends it
+ * (not EV_DELETE).  Notes are not lost on the way.  The descriptor is the
+ * caller's, to be closed with close(2).  An id is KQ_PARKED_FIRST or more, so
+ * that it is nobody's descriptor; or -errno, where the inode could not be had
+ * again: not permitted, not on this file system or not on this host.
  *
- * kq_reopen gives a new descriptor of that very directory, whatever was renamed
- * since: for listing, or O_PATH, which nobody is told of.  -ESTALE: it was
- * removed.  -EMFILE and others: later, perhaps.
+ * kq_reopen gives a new descriptor of that very inode, whatever was renamed
+ * since: of a directory for listing; or O_PATH, which nobody is told of.
+ * -ESTALE: it was removed.  -EMFILE and others: later, perhaps.
+ *
+ * Nothing keeps a parked inode's number from being another's once it was
+ * removed: kq_is_parked_one says whether what is open at host_fd is the one.
  */
 enum { KQ_PARKED_FIRST = 1 << 30 };
 enum kq_reopen { KQ_TO_LIST, KQ_TO_LOOK };
 
 int kq_park(struct kq *kq, int host_fd);
 int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for);
+bool kq_is_parked_one(struct kq *kq, int parked, int host_fd);
 
 /* All NOTE_* bits worth asking for on a directory, on anything else. */
 uint32_t kq_notes_dir(const struct kq *kq);

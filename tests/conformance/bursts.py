@@ -45,11 +45,13 @@ def asks_for_all_members(mask):
     return "ALL" in mask or (GOING | COMING) <= mask
 
 
-def was_for_one(step, world):
-    """Stops a watch for one event, which may have come and gone unseen."""
+def may_have_ended(step, world, ignored):
+    """Stops a watch that has ended here, or one for one event, which may have
+    come and gone unseen."""
     words = step.operation.split()
-    return words[0] == "unwatch" and "ONESHOT" in world.watches.get(
-        words[1], (None, set()))[1]
+    return words[0] == "unwatch" and (
+        tuple(words[1].split(":")) in ignored
+        or "ONESHOT" in world.watches.get(words[1], (None, set()))[1])
 
 
 def differences(native, seen, mode):
@@ -68,7 +70,8 @@ def differences(native, seen, mode):
     made = any(step.operation.startswith("mknod ") for step in native)
     held = any(step.operation.startswith("hold ") for step in native)
     for one, other in zip(native, seen):
-        if one.outcome != other.outcome and not was_for_one(one, world):
+        if one.outcome != other.outcome and not may_have_ended(
+                one, world, ignored):
             out.append(f"{one.operation}: {one.outcome or 'done'} natively, "
                        f"{other.outcome or 'done'} here")
         known = set(world.watches)

@@ -91,14 +91,17 @@ def same(native, seen, lags):
     return (by(number_cookies(native, lags), key)
             == by(number_cookies(seen, lags), key)
             and count_pairs(native) == count_pairs(seen)
-            # A ONESHOT watch's IGNORED comes between the two, natively too.
-            and pairs_hold(seen) >= pairs_hold(native))
+            and pairs_hold(seen))
 
 
 def pairs_hold(events):
     """MOVED_FROM and MOVED_TO of one cookie are neighbours in their instance,
-    and there are at most one of each."""
+    but for the IGNORED of a ONESHOT watch that was told the first; and there are
+    at most one of each."""
     for group in by(events, lambda event: event.instance).values():
+        group = [event for index, event in enumerate(group)
+                 if event.mask != "IGNORED" or index == 0
+                 or group[index - 1].watch != event.watch]
         at = by([(index, event) for index, event in enumerate(group)
                  if event.cookie], lambda pair: pair[1].cookie)
         for pair in at.values():

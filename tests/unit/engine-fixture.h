@@ -214,7 +214,7 @@ static bool words_pair = true; /* no MOVED_TO without its MOVED_FROM */
 /* All that is queued now, in words: "1 create a, 1 delete/ d". */
 static inline const char *read_words(struct vnotify_instance *from)
 {
-    static char text[8192];
+    static char text[65536];
     static _Alignas(struct vnotify_event) char buf[65536];
     uint32_t cookie = 0; /* of the MOVED_FROM before */
     size_t used = 0;

@@ -1,6 +1,6 @@
 /*
- * Directories that hold no descriptor: all that is told of open ones is told of
- * them, and none is lost for lack of descriptors.
+ * Directories and files that hold no descriptor: all that is told of open ones
+ * is told of them, and none is lost for lack of descriptors.
  */
 #include "engine-fixture.h"
 
@@ -163,6 +163,79 @@ static void test_parked_directories_tell_of_their_children(void **state)
     expect("1 attrib f");
 }
 
+enum { OF_FILES = VN_IN_MODIFY | VN_IN_ATTRIB | VN_IN_DELETE_SELF |
+                  VN_IN_MOVE_SELF };
+
+static void test_parked_files_tell_of_themselves(void **state)
+{
+    int before;
+
+    (void)state;
+    words_pair = false; /* they come from where nobody watches */
+    make_file("f");
+    make_file("g");
+    make_file("p0/new");
+    expect("1 create new");
+    before = count_fds();
+    assert_int_equal(add("f", OF_FILES), 21);
+    assert_int_equal(add("g", OF_FILES), 22);
+    assert_true(count_fds() <= before);
+    append_to("f");
+    expect("21 modify");
+    change_mode("f", 0640);
+    expect("21 attrib");
+    move("f", "p1/f");
+    expect_in_any_order("2 to f, 21 move-self");
+    move("g", "p1/f"); /* what is parked there is replaced */
+    expect_in_any_order("2 to f, 22 move-self, 21 attrib, 21 delete-self, "
+                        "21 ignored");
+    remove_file("p1/f");
+    expect_in_any_order("22 attrib, 22 delete-self, 22 ignored, 2 delete f");
+    words_pair = true;
+}
+
+/* They end with the last close, as on Linux. */
+static void test_parked_files_are_held_by_others(void **state)
+{
+    int held;
+
+    (void)state;
+    make_file("f");
+    assert_int_equal(add("f", OF_FILES), 21);
+    held = openat(root_fd, "f", O_RDWR | O_CLOEXEC);
+    remove_file("f");
+    expect("21 attrib");
+    assert_int_equal(write(held, "x", 1), 1);
+    expect("21 modify");
+    close(held);
+    expect("21 delete-self, 21 ignored");
+}
+
+/* Nobody has read of the end yet when the number is another's. */
+static void test_parked_numbers_are_used_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        char gone[64], told[64];
+
+        make_file("f");
+        assert_int_equal(add("f", OF_FILES), 21 + 2 * i);
+        remove_file("f");
+        make_file("f");
+        assert_int_equal(add("f", OF_FILES), 22 + 2 * i);
+        snprintf(gone, sizeof(gone), "%d attrib, %d delete-self, %d ignored",
+                 21 + 2 * i, 21 + 2 * i, 21 + 2 * i);
+        expect(gone);
+        append_to("f");
+        snprintf(told, sizeof(told), "%d modify", 22 + 2 * i);
+        expect(told);
+        assert_int_equal(vnotify_rm_watch(instance, 22 + 2 * i), 0);
+        remove_file("f");
+        sync_now();
+        (void)read_words(instance);
+    }
+}
+
 #define PARKED_TEST(test)                                                      \
     cmocka_unit_test_setup_teardown(test, setup_parked, teardown)
 
@@ -176,6 +249,9 @@ int main(void)
         PARKED_TEST(test_parked_directories_are_joined_and_left),
         PARKED_TEST(test_parked_directories_tell_no_opens_of_ours),
         PARKED_TEST(test_parked_directories_tell_of_their_children),
+        PARKED_TEST(test_parked_files_tell_of_themselves),
+        PARKED_TEST(test_parked_files_are_held_by_others),
+        PARKED_TEST(test_parked_numbers_are_used_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

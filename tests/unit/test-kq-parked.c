@@ -218,12 +218,101 @@ static void test_kq_parked_gone_is_stale(void **state)
     kq_close(fx->kq, another);
 }
 
-static void test_kq_files_are_not_parked(void **state)
+/* Files: open with O_PATH, as the engine has them. */
+static void watch_both_files(struct fixture *fx, int idents[2])
+{
+    for (int which = OPEN; which <= PARKED; which++) {
+        assert_int_equal(mkdir(homes[which], 0700), 0);
+        make_file(below(which, "f"), "text");
+        make_file(below(which, "other"), "");
+        idents[which] = watch(fx, below(which, "f"));
+    }
+    int id = kq_park(fx->kq, idents[PARKED]);
+    assert_true(id >= KQ_PARKED_FIRST);
+    close(idents[PARKED]);
+    idents[PARKED] = id;
+    expect_nothing(fx);
+}
+
+static void op_file_extend(int w) { make_file(below(w, "f"), "longer text"); }
+static void op_file_write(int w) { write_file(below(w, "f"), "more"); }
+static void op_file_truncate(int w)
+{
+    assert_int_equal(truncate(below(w, "f"), 1), 0);
+}
+static void op_file_chmod(int w) { chmod(below(w, "f"), 0640); }
+static void op_file_link(int w)
+{
+    assert_int_equal(link(below(w, "f"), below(w, "g")), 0);
+}
+static void op_file_rename(int w) { rename(below(w, "f"), below(w, "g")); }
+static void op_file_unlink(int w) { unlink(below(w, "f")); }
+static void op_file_replace(int w)
+{
+    rename(below(w, "other"), below(w, "f"));
+}
+static void op_file_unlink_one(int w)
+{
+    op_file_link(w);
+    unlink(below(w, "f"));
+}
+
+static void test_kq_parked_files_post_what_open_ones_post(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*op)(int which);
+    } ops[] = {
+        {"extend", op_file_extend},     {"write", op_file_write},
+        {"truncate", op_file_truncate}, {"chmod", op_file_chmod},
+        {"link", op_file_link},         {"rename", op_file_rename},
+        {"unlink", op_file_unlink},     {"replace", op_file_replace},
+        {"unlink one of two names", op_file_unlink_one},
+    };
+    struct fixture *fx = *state;
+    int idents[2];
+    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+        watch_both_files(fx, idents);
+        ops[i].op(OPEN);
+        uint32_t notes = take(fx, idents[OPEN]);
+        ops[i].op(PARKED);
+        uint32_t parked = take(fx, idents[PARKED]);
+        if (parked != notes)
+            print_error("%s: %#x, parked %#x\n", ops[i].name, notes, parked);
+        assert_int_equal(parked, notes);
+        assert_int_not_equal(notes, 0);
+        expect_nothing(fx);
+        close_both(fx, idents);
+        assert_int_equal(system("rm -rf o p"), 0);
+    }
+}
+
+static void test_kq_parked_one_is_told_from_its_number(void **state)
 {
     struct fixture *fx = *state;
-    make_file("f", "");
+    int idents[2];
+    watch_both_files(fx, idents);
+    int same = open_quietly("p/f"), other = open_quietly("o/f");
+    assert_true(kq_is_parked_one(fx->kq, idents[PARKED], same));
+    assert_false(kq_is_parked_one(fx->kq, idents[PARKED], other));
+    close(same);
+    unlink("p/f");
+    assert_true(take(fx, idents[PARKED]) & DEL);
+    make_file("p/f", ""); /* on ext4, of the same number */
+    same = open_quietly("p/f");
+    assert_false(kq_is_parked_one(fx->kq, idents[PARKED], same));
+    assert_int_equal(kq_reopen(fx->kq, idents[PARKED], KQ_TO_LOOK), -ESTALE);
+    close(same);
+    close(other);
+    close_both(fx, idents);
+}
+
+static void test_kq_other_things_are_not_parked(void **state)
+{
+    struct fixture *fx = *state;
+    assert_int_equal(mkfifo("f", 0600), 0);
     int f = watch(fx, "f");
-    assert_int_equal(kq_park(fx->kq, f), -ENOTDIR);
+    assert_int_equal(kq_park(fx->kq, f), -EOPNOTSUPP);
     int d = open(".", O_RDONLY | O_DIRECTORY); /* without a knote */
     assert_int_equal(kq_park(fx->kq, d), -ENOENT);
     close(d);
@@ -236,7 +325,9 @@ static const struct CMUnitTest tests[] = {
     KQ_TEST(test_kq_parking_keeps_what_is_pending),
     KQ_TEST(test_kq_parked_is_had_again),
     KQ_TEST(test_kq_parked_gone_is_stale),
-    KQ_TEST(test_kq_files_are_not_parked),
+    KQ_TEST(test_kq_parked_files_post_what_open_ones_post),
+    KQ_TEST(test_kq_parked_one_is_told_from_its_number),
+    KQ_TEST(test_kq_other_things_are_not_parked),
 };
 
 KQ_TESTS(tests)
