@@ -3,7 +3,7 @@
  *
  * Protocol V1: who made a vnode (registry_get) opens it and registers its
  * knote; the others wait for `armed`, or come back.  Who needs more notes than
- * were asked for sets `armed` to 0 meanwhile, so one at a time asks.
+ * were asked for sets `armed` to ARM_BUSY meanwhile, so one at a time asks.
  */
 #pragma once
 

@@ -101,7 +101,7 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->is_dir = S_ISDIR(look->mode);
     vnode->host_fd = -1;
     /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->armed, 0, memory_order_relaxed);
+    atomic_store_explicit(&vnode->armed, ARM_BUSY, memory_order_relaxed);
     atomic_store_explicit(&vnode->wanted, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->content, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->kept, 0, memory_order_relaxed);

@@ -25,6 +25,12 @@
 struct vnotify;
 struct children;
 
+enum arm_state {
+    ARM_BUSY,    /* somebody opens it, or asks the kqueue for more */
+    ARM_DONE,    /* the knote is there */
+    ARM_AWAITED, /* ARM_BUSY, and others sleep on it */
+};
+
 struct vnode {
     struct claim claim; /* bits: enum note_hint */
     uint32_t slot;
@@ -33,10 +39,9 @@ struct vnode {
     bool is_dir;
     int host_fd;        /* fixed once armed: a descriptor, or what stands for
                            a parked one (kq.h); see descriptor.h */
-    _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
-                              add_watch is at it, the others sleep on it */
+    _Atomic int32_t armed; /* V1: enum arm_state, or -errno */
     _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
-                                NOTE_WANT_SELF, by whoever set armed to 0 */
+                                NOTE_WANT_SELF, by whoever is at it */
     struct chain watches; /* V2, registry lock: of struct watch */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
