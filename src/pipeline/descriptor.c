@@ -32,7 +32,7 @@ void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
     if (!opens_are_told(engine, wanted) &&
         atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
             engine->open_budget) {
-        id = kq_park(engine->kq, vnode->host_fd);
+        id = kq_park(engine->kq, vnode->host_fd, &vnode->seen);
         if (id >= 0) {
             vnode->lent_fd = vnode->host_fd;
             vnode->host_fd = id;

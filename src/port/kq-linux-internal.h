@@ -5,7 +5,7 @@
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
  *                   kq-linux-parked.c knotes without a descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
- *     kernel <--- kq-linux-host.c   inotify_add_watch, fstat
+ *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
  *
  * A *knote* belongs to a descriptor number, a *node* to a kernel watch, that is
@@ -25,6 +25,7 @@
 #pragma once
 
 #include "port/kq.h"
+#include "port/look.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ enum {
     KQ_READ_BYTES = 65536, /* about 2,000 kernel events */
     KQ_HANDLE_BYTES = 32,  /* of a file handle; longer: not parked */
     KQ_MOUNTS = 16,        /* file systems with parked knotes */
+    KQ_ABOVE = 8,          /* parents of directories that are known again */
 };
 
 /* Knote ids: a descriptor number, KQ_PARKED_FIRST + i for the parked one of
@@ -117,6 +119,17 @@ struct mount { /* what open_by_handle_at needs; users == 0: none */
     uint32_t users;
 };
 
+struct above { /* a watched parent; wd == 0: none */
+    uint64_t dev, ino;
+    int64_t born;
+    int32_t wd;
+};
+
+struct place { /* where a directory is: its parent, and its name there */
+    int32_t parent_wd;
+    uint32_t name_hash;
+};
+
 struct user_knote {
     struct knote knote;
     uintptr_t ident;
@@ -157,6 +170,10 @@ struct kq {
 
     uint32_t norphans, orphan_cursor;
 
+    /* kq-linux-above.c */
+    struct above above[KQ_ABOVE];
+    uint32_t above_next;
+
     /* kq-linux-notes.c, kq-linux.c */
     _Atomic bool draining;               /* L1, L2 */
     _Atomic uint64_t overflows;          /* relaxed: a counter */
@@ -170,6 +187,19 @@ struct kq {
 
 /* Without the lock: 0 or -errno. */
 int change_apply(struct kq *kq, const struct kevent *change);
+
+/*** kq-linux-above.c ***/
+
+/* With the lock: the parent of this wd. */
+void above_remember(struct kq *kq, const struct look *parent, int32_t wd);
+
+/*
+ * Without the lock, by a copy of kq->above that was taken since node_begin_add:
+ * true if the directory, which is watched, is in one of those, by its supposed
+ * name.
+ */
+bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
+                 const struct kq_known *known, struct place *place);
 
 /*** kq-linux-knote.c ***/
 

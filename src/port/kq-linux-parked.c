@@ -72,20 +72,19 @@ static void let_go(struct kq *kq, int32_t id)
 
 /*** Handles ***/
 
-static int handle_of(int host_fd, struct handle *handle)
+static int handle_of(int host_fd, const struct look *look,
+                     struct handle *handle)
 {
     union file_handle_room room = {.handle.handle_bytes = KQ_HANDLE_BYTES};
-    struct stat st;
     int mount_id;
-    if (fstat(host_fd, &st) != 0 ||
-        name_to_handle_at(host_fd, "", &room.handle, &mount_id,
+    if (!S_ISDIR(look->mode))
+        return -ENOTDIR;
+    if (name_to_handle_at(host_fd, "", &room.handle, &mount_id,
                           AT_EMPTY_PATH) != 0)
         return -errno; /* EOVERFLOW: it is longer */
-    if (!S_ISDIR(st.st_mode))
-        return -ENOTDIR;
     *handle = (struct handle){
-        .dev = st.st_dev,
-        .ino = st.st_ino,
+        .dev = look->dev,
+        .ino = look->ino,
         .type = room.handle.handle_type,
         .bytes = room.handle.handle_bytes,
     };
@@ -212,11 +211,11 @@ static int park(struct kq *kq, int host_fd, const struct handle *handle,
     return id;
 }
 
-int kq_park(struct kq *kq, int host_fd)
+int kq_park(struct kq *kq, int host_fd, const struct look *look)
 {
     struct handle handle = {0};
     int fds[KQ_MOUNTS], mount_fd = -1;
-    int rc = handle_of(host_fd, &handle);
+    int rc = handle_of(host_fd, look, &handle);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&kq->lock);
