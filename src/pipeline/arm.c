@@ -42,8 +42,12 @@ static bool is_busy(int32_t armed)
     return armed == ARM_BUSY || armed == ARM_AWAITED;
 }
 
-/* The one that set it to ARM_BUSY: asks the kqueue for these notes as well. */
-static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+/*
+ * The one that set it to ARM_BUSY: asks the kqueue for these notes as well.
+ * `known`: for the first time, of what was just opened; or NULL.
+ */
+static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
+               const struct kq_known *known)
 {
     uint32_t host = vnode->is_dir ? kq_notes_dir(engine->kq)
                                   : kq_notes_file(engine->kq);
@@ -52,9 +56,15 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 
     /* relaxed: published by armed (V1) */
     wanted |= atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    if ((wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0)
+        /* relaxed: see opened.c */
+        atomic_store_explicit(&engine->opens_asked, 1, memory_order_relaxed);
     EV_SET(&kev, vnode->host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR,
            note_wanted(host, vnode->is_dir, wanted), 0, engine_udata(vnode));
-    err = kq_event(engine->kq, &kev, 1, NULL, 0);
+    if (known != NULL)
+        err = kq_add(engine->kq, &kev, known);
+    else
+        err = kq_event(engine->kq, &kev, 1, NULL, 0);
     if (err < 0)
         return err;
     /* relaxed: published by armed (V1) */
@@ -63,13 +73,13 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 }
 
 int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
-              uint32_t wanted)
+              const struct kq_known *known, uint32_t wanted)
 {
     int err = host_fd;
 
     if (host_fd >= 0) {
         vnode->host_fd = host_fd;
-        err = ask(engine, vnode, wanted);
+        err = ask(engine, vnode, wanted, known);
         if (err == 0)
             vnode_park(engine, vnode, wanted);
     }
@@ -121,7 +131,7 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode,
             continue;
         /* relaxed: published by armed (V1) */
         had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
-        err = ask(engine, vnode, wanted);
+        err = ask(engine, vnode, wanted, NULL);
         set_armed(vnode, ARM_DONE);
         if (err == 0 && is_news(vnode, had, wanted))
             look_first(engine, vnode);

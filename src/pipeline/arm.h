@@ -8,6 +8,7 @@
 #pragma once
 
 #include "pipeline/vnode.h"
+#include "port/kq.h"
 
 enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
 
@@ -15,7 +16,8 @@ enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
  * The maker's part.  Takes over host_fd, a failed open's -errno too.  0 or
  * -errno, which the others get as well.
  */
-int vnode_arm(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
+int vnode_arm(struct vnotify *, struct vnode *, int host_fd,
+              const struct kq_known *, uint32_t wanted);
 
 /* Waits until it is armed and has what is `wanted` (note.h) asked for. */
 int vnode_join(struct vnotify *, struct vnode *, uint32_t wanted);

@@ -89,14 +89,15 @@ static int own_descriptor(struct attaching *a, int fd, int ask_fd)
  * nobody was, the close is not noted; if somebody is, it will be.  Between the
  * two nobody knows.
  */
-static int arm(struct attaching *a, int fd)
+static int arm(struct attaching *a, int fd, const char *name)
 {
     int ask_fd = open_to_ask(a, fd), err;
     bool ask = ask_fd >= 0 && a->newborn;
+    const struct kq_known known = { &a->look, name };
 
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
-                    a->wanted);
+                    &known, a->wanted);
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && a->vnode->ask_fd != ask_fd)
@@ -119,7 +120,7 @@ static void let_vnode_go(struct attaching *a)
 }
 
 /* Takes over fd. */
-static int join_vnode(struct attaching *a, int fd)
+static int join_vnode(struct attaching *a, int fd, const char *name)
 {
     struct vnotify *engine = a->engine;
     int err;
@@ -130,7 +131,7 @@ static int join_vnode(struct attaching *a, int fd)
         return -ENOMEM;
     }
     if (a->made) {
-        err = arm(a, fd);
+        err = arm(a, fd, name);
     } else {
         close(fd);
         err = vnode_try_join(engine, a->vnode, a->wanted);
@@ -192,7 +193,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
         return -ENOENT;
     }
     judge_age(a);
-    err = join_vnode(a, fd);
+    err = join_vnode(a, fd, name);
     if (err == -EAGAIN)
         return err;
     if (err != 0 || link_child(a) != 0)

@@ -148,6 +148,7 @@ static void fini_parts(struct vnotify *engine)
         kq_destroy(engine->kq);
     if (engine->registry.slots != 0)
         registry_fini(&engine->registry);
+    builders_fini(&engine->builders);
     fault_fini(&engine->fault);
     arenas_fini(&engine->arenas);
     free(engine->workers);

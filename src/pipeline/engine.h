@@ -20,6 +20,7 @@
 
 #include "pipeline/alarm.h"
 #include "pipeline/barrier.h"
+#include "pipeline/builders.h"
 #include "pipeline/fault.h"
 #include "pipeline/handoff.h"
 #include "pipeline/instance.h"
@@ -73,6 +74,7 @@ struct vnotify {
     struct kq *kq;
     struct registry registry;
     struct arenas arenas;
+    struct builders builders; /* callers' */
     struct fault fault;
     struct trace trace;
     struct barrier barrier;
@@ -107,6 +109,8 @@ struct vnotify {
     _Atomic uint32_t turns;       /* E6: the reader's; odd while it is in one */
     _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
     _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
+    _Atomic uint32_t opens_asked; /* somebody was told of opens; relaxed: an
+                                     add_watch beside it may be told (opened.c) */
     _Atomic uint32_t child_fds;   /* relaxed: a bound, kept about right */
     _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
