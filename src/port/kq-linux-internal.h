@@ -20,7 +20,7 @@
  *           all is looked up again, by wd and by descriptor number.
  * LIFETIME: knotes and nodes live in chunks that stay until kq_destroy, so a
  *           stale index reads a wrong object at worst, never freed memory.
- * MEMORY:   knote 40 bytes, parked 104, node 72, hash buckets 8 to 16 per node.
+ * MEMORY:   knote 40 bytes, parked 64, node 64, hash buckets 8 to 16 per node.
  */
 #pragma once
 
@@ -40,6 +40,7 @@ enum {
     KQ_CANDIDATES = 16,    /* children of one name hash, else sweep them all */
     KQ_READ_BYTES = 65536, /* about 2,000 kernel events */
     KQ_HANDLE_BYTES = 32,  /* of a file handle; longer: not parked */
+    KQ_HANDLE_NEAR = 16,   /* most are no longer */
     KQ_MOUNTS = 16,        /* file systems with parked knotes */
     KQ_ABOVE = 8,          /* parents of directories that are known again */
 };
@@ -99,18 +100,22 @@ struct move { /* IN_MOVED_FROM that waits for its IN_MOVED_TO */
     bool is_dir;
 };
 
-struct handle { /* by which an inode is had again; constant */
-    uint64_t dev, ino;
-    int32_t type;
-    uint32_t bytes;
+struct handle { /* by which an inode is had again */
+    uint64_t dev;
+    uint32_t ino_hash;
+    uint8_t type, bytes;
     unsigned char data[KQ_HANDLE_BYTES];
 };
 
 struct parked { /* from kq_park to kq_close; its knote may end earlier */
     struct knote knote;
-    struct handle handle;
-    uint32_t mount;
-    int32_t free_next; /* index + 1; 0: the last */
+    uint32_t ino_hash;
+    uint8_t mount, type, bytes; /* of the handle, as in struct handle */
+    union {
+        unsigned char near[KQ_HANDLE_NEAR];
+        unsigned char *far; /* a longer one */
+        int32_t free_next; /* index + 1; 0: the last */
+    };
 };
 
 struct mount { /* what open_by_handle_at needs; users == 0: none */

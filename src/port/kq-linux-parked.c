@@ -66,11 +66,35 @@ static void let_go(struct kq *kq, int32_t id)
 {
     struct parked *parked = parked_at(kq, id);
     parked->knote.status = 0;
+    if (parked->bytes > KQ_HANDLE_NEAR)
+        free(parked->far);
+    parked->bytes = 0;
     parked->free_next = kq->parked_free;
     kq->parked_free = id - KQ_PARKED_FIRST + 1;
 }
 
 /*** Handles ***/
+
+/* A handle says all; this is in case that a file system's does not. */
+static uint32_t hash_ino(uint64_t ino)
+{
+    return (uint32_t)(ino * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* With the lock. */
+static bool keep_handle(struct parked *parked, const struct handle *handle)
+{
+    unsigned char *to = parked->near;
+    if (handle->bytes > KQ_HANDLE_NEAR)
+        to = parked->far = malloc(handle->bytes);
+    if (!to)
+        return false;
+    memcpy(to, handle->data, handle->bytes);
+    parked->ino_hash = handle->ino_hash;
+    parked->type = handle->type;
+    parked->bytes = handle->bytes;
+    return true;
+}
 
 static int handle_of(int host_fd, const struct look *look,
                      struct handle *handle)
@@ -82,11 +106,13 @@ static int handle_of(int host_fd, const struct look *look,
     if (name_to_handle_at(host_fd, "", &room.handle, &mount_id,
                           AT_EMPTY_PATH) != 0)
         return -errno; /* EOVERFLOW: it is longer */
+    if (room.handle.handle_type < 0 || room.handle.handle_type > UINT8_MAX)
+        return -EOPNOTSUPP;
     *handle = (struct handle){
         .dev = look->dev,
-        .ino = look->ino,
-        .type = room.handle.handle_type,
-        .bytes = room.handle.handle_bytes,
+        .ino_hash = hash_ino(look->ino),
+        .type = (uint8_t)room.handle.handle_type,
+        .bytes = (uint8_t)room.handle.handle_bytes,
     };
     memcpy(handle->data, room.handle.f_handle, handle->bytes);
     return 0;
@@ -105,7 +131,8 @@ int parked_open(const struct parked_ref *ref, int flags)
     if (host_fd < 0)
         return -errno;
     if (fstatat(host_fd, "", &st, AT_EMPTY_PATH) == 0 &&
-        st.st_dev == ref->handle.dev && st.st_ino == ref->handle.ino)
+        st.st_dev == ref->handle.dev &&
+        hash_ino(st.st_ino) == ref->handle.ino_hash)
         return host_fd;
     close(host_fd);
     return -ESTALE;
@@ -114,7 +141,15 @@ int parked_open(const struct parked_ref *ref, int flags)
 void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
 {
     const struct parked *parked = parked_at(kq, id);
-    ref->handle = parked->handle;
+    ref->handle = (struct handle){
+        .dev = kq->mounts[parked->mount].dev,
+        .ino_hash = parked->ino_hash,
+        .type = parked->type,
+        .bytes = parked->bytes,
+    };
+    memcpy(ref->handle.data,
+           parked->bytes > KQ_HANDLE_NEAR ? parked->far : parked->near,
+           parked->bytes);
     ref->mount_fd = kq->mounts[parked->mount].host_fd;
     kq->mount_borrowers++;
 }
@@ -204,8 +239,12 @@ static int park(struct kq *kq, int host_fd, const struct handle *handle,
     if (id < 0)
         return id;
     struct parked *parked = parked_at(kq, id);
-    parked->handle = *handle;
-    parked->mount = (uint32_t)mount;
+    if (!keep_handle(parked, handle)) {
+        parked->bytes = 0;
+        let_go(kq, id);
+        return -ENOMEM;
+    }
+    parked->mount = (uint8_t)mount;
     kq->mounts[mount].users++;
     knote_move(kq, host_fd, id);
     return id;
@@ -277,7 +316,11 @@ void parked_free_all(struct kq *kq)
     for (int i = 0; i < KQ_MOUNTS; i++)
         if (kq->mounts[i].host_fd > 0)
             close(kq->mounts[i].host_fd);
-    for (size_t i = 0; i < kq->nparked_chunks; i++)
+    for (size_t i = 0; i < kq->nparked_chunks; i++) {
+        for (int at = 0; at < KQ_CHUNK; at++)
+            if (kq->parked_chunks[i][at].bytes > KQ_HANDLE_NEAR)
+                free(kq->parked_chunks[i][at].far);
         free(kq->parked_chunks[i]);
+    }
     free(kq->parked_chunks);
 }
