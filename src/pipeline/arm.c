@@ -81,7 +81,7 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
         vnode->host_fd = host_fd;
         err = ask(engine, vnode, wanted, known);
         if (err == 0)
-            vnode_park(engine, vnode, wanted);
+            vnode_park(engine, vnode, known->look, wanted);
     }
     set_armed(vnode, err < 0 ? err : ARM_DONE);
     return err < 0 ? err : 0;

@@ -201,7 +201,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     /* Once more, behind the knote and the link: what changes from here on is
        noted and told. */
     if (vnode_look(a->engine, a->vnode, &a->look) == 0 && a->made)
-        a->vnode->seen = a->look;
+        a->vnode->seen = seen_in(&a->look);
     return 0;
 }
 

@@ -377,7 +377,7 @@ static int first_watch(struct joining *j)
     /* We hold the claim, so its descriptor is ours to list by. */
     if (err == 0 && vnode->is_dir)
         err = list_told(j, vnode_fd(j->engine, vnode));
-    vnode->cost_ns = vnode->least_cost_ns = now_ns() - start;
+    vnode->cost_ns = vnode->least_cost_ns = (uint32_t)(now_ns() - start);
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
         vnode->current = j->told;

@@ -24,7 +24,8 @@ static inline bool vnode_is_parked(const struct vnode *vnode)
  * The maker, after the knote is there and before anybody else knows: parks the
  * directory if it should be.  Its descriptor serves until vnode_fd_done.
  */
-void vnode_park(struct vnotify *, struct vnode *, uint32_t wanted);
+void vnode_park(struct vnotify *, struct vnode *, const struct look *,
+                uint32_t wanted);
 
 /*
  * The holder of the claim: a descriptor to list by, to look at and to open

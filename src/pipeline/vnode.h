@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include <ck_hs.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -31,12 +30,19 @@ enum arm_state {
     ARM_AWAITED, /* ARM_BUSY, and others sleep on it */
 };
 
+/* What of a look is compared with the next one. */
+struct seen {
+    int64_t size, modified, changed;
+    uint32_t mode, uid, gid, links;
+};
+
+/* There is one for each watched inode: what most have zero is kept small. */
 struct vnode {
     struct claim claim; /* bits: enum note_hint */
     uint32_t slot;
     uint32_t users;     /* registry lock */
     uint64_t dev, ino;  /* fixed while registered */
-    bool is_dir;
+    uint32_t by_inode;  /* registry lock: slot of the next of this hash; 0 */
     int host_fd;        /* fixed once armed: a descriptor, or what stands for
                            a parked one (kq.h); see descriptor.h */
     _Atomic int32_t armed; /* V1: enum arm_state, or -errno */
@@ -53,30 +59,31 @@ struct vnode {
     _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
                                   read; relaxed: an order among vnodes */
     _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
-    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
     _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
-    _Atomic uint32_t alarm_listed; /* A1 */
     struct handoff_link alarm_link;
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */
+    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
+    _Atomic uint8_t alarm_listed; /* A1 */
+    bool is_dir;               /* fixed while registered */
 
     /* holder's */
-    struct snapshot *current;  /* the newest listing, or NULL */
-    struct children *children; /* a directory's, if content is wanted */
-    struct look seen;          /* when last looked at */
-    int ask_fd;                /* of a file, for holders.h; < 0: none.  May
-                                  be host_fd */
     bool unlinked;             /* its last name is gone, somebody has it open */
     bool counted;              /* in engine.child_fds */
     bool open;                 /* in engine.open_fds; a directory's */
     bool pinned;               /* parked, but lent_fd stays open */
+    bool failing;              /* counted in engine.failing */
+    int ask_fd;                /* of a file, for holders.h; < 0: none.  May
+                                  be host_fd */
     int lent_fd;               /* parked: open while it is served; < 0 */
+    struct snapshot *current;  /* the newest listing, or NULL */
+    struct children *children; /* a directory's, if content is wanted */
+    struct seen seen;          /* when last looked at */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
-    bool failing;              /* counted in engine.failing */
     uint32_t backoff_us;
-    uint64_t cost_ns;          /* of the last listing */
-    uint64_t least_cost_ns;    /* of the last two: one may have been preempted */
+    uint32_t cost_ns;          /* of the last listing; at most 4 s */
+    uint32_t least_cost_ns;    /* of the last two: one may have been preempted */
     uint64_t rest_until_ns;
     uint64_t due_ns;           /* in the timer: when it is served next */
     uint32_t timer_index;
@@ -87,12 +94,15 @@ enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };
 /* All vnodes: slots by number, and by (device, inode) those in use. */
 struct registry {
     pthread_mutex_t lock; /* control calls only, never across I/O */
-    ck_hs_t by_inode;
+    uint32_t *by_inode; /* slots, chained by vnode.by_inode; 0: none */
+    uint32_t buckets;   /* a power of two */
     _Atomic(struct vnode *) chunks[VNODE_CHUNKS_MAX]; /* V4 */
     uint32_t slots; /* made so far; slot 0 is never used */
     struct vnode *free;
     _Atomic uint32_t in_use; /* relaxed: for decisions of cost */
 };
+
+struct seen seen_in(const struct look *);
 
 int registry_init(struct registry *);
 void registry_fini(struct registry *);
