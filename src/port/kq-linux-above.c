@@ -47,17 +47,14 @@ static int32_t find(const struct above above[KQ_ABOVE],
     return 0;
 }
 
-bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
-                 const struct kq_known *known, struct place *place)
+/* Has it the name that is supposed? */
+static bool is_called(int host_fd, const struct kq_known *known,
+                      struct place *place)
 {
     char path[sizeof("../") + NAME_MAX] = "../";
     size_t len = strlen(known->name);
     struct look look;
-    if (len == 0 || len > NAME_MAX || strchr(known->name, '/') ||
-        look_at(host_fd, "..", &look) != 0)
-        return false;
-    place->parent_wd = find(above, &look);
-    if (place->parent_wd == 0)
+    if (len > NAME_MAX || strchr(known->name, '/'))
         return false;
     memcpy(path + 3, known->name, len + 1);
     if (look_at(host_fd, path, &look) != 0 ||
@@ -65,4 +62,25 @@ bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
         return false;
     place->name_hash = node_hash_name(known->name, len);
     return true;
+}
+
+/* Nobody supposes any; not of one that is removed, whose name is none. */
+static bool learn(int host_fd, struct place *place)
+{
+    struct look look;
+    place->name_hash = host_learn_name(host_fd);
+    return look_at(host_fd, "", &look) == 0 && look.links != 0;
+}
+
+bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
+                 const struct kq_known *known, struct place *place)
+{
+    struct look look;
+    if (look_at(host_fd, "..", &look) != 0)
+        return false;
+    place->parent_wd = find(above, &look);
+    if (place->parent_wd == 0)
+        return false;
+    return known->name[0] != '\0' ? is_called(host_fd, known, place)
+                                  : learn(host_fd, place);
 }

@@ -87,7 +87,7 @@ bool host_wants_parent(uint32_t asked)
     return asked & (NOTE_DELETE | NOTE_LINK);
 }
 
-static uint32_t learn_name(int host_fd)
+uint32_t host_learn_name(int host_fd)
 {
     char path[PROC_PATH_MAX], target[PATH_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", host_fd);
@@ -190,7 +190,7 @@ static int see(const struct kq *kq, int host_fd, struct sight *sight)
 {
     struct stat st;
     sight->place.parent_wd = watch_parent(kq, host_fd, sight);
-    sight->place.name_hash = learn_name(host_fd);
+    sight->place.name_hash = host_learn_name(host_fd);
     sight->is_removed = stat_unlocked(host_fd, &st) == 0 && st.st_nlink == 0;
     return sight->place.parent_wd < 0 ? sight->place.parent_wd : 0;
 }

@@ -201,7 +201,7 @@ void above_remember(struct kq *kq, const struct look *parent, int32_t wd);
 /*
  * Without the lock, by a copy of kq->above that was taken since node_begin_add:
  * true if the directory, which is watched, is in one of those, by its supposed
- * name.
+ * name if there is one.
  */
 bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
                  const struct kq_known *known, struct place *place);
@@ -312,6 +312,9 @@ int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
 
 /* Whether the kernel must be asked about the parent as well. */
 bool host_wants_parent(uint32_t asked);
+
+/* The hash of the name that the directory has now, or NAME_UNKNOWN. */
+uint32_t host_learn_name(int host_fd);
 
 /*
  * Watches the directory above the directory of this wd and learns the name in
