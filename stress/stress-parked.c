@@ -11,6 +11,7 @@
  * nothing else is told; no call fails.
  */
 #include "options.h"
+#include "user-watches.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@
 
 #include "vnotify.h"
 
-enum { FILES = 3, GROUP = 1000, CHANGED = 1000, TIMED = 300, PART = 1000 };
+enum { FILES = 3, GROUP = 1000, CHANGED = 1000, TIMED = 300, PART = 1000,
+       WATCHES_ELSE = 60000 /* of the user's other programs */ };
 
 #define MASK                                                                   \
     (VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO |         \
@@ -248,6 +250,8 @@ int main(int argc, char **argv)
     limit.rlim_cur = limit.rlim_max = (rlim_t)options.descriptors;
     if (count < 3 * PART || setrlimit(RLIMIT_NOFILE, &limit) != 0)
         fail("so many directories and descriptors");
+    /* One each, and one for the directory above each group. */
+    user_watches_want(options.count + options.count / GROUP + WATCHES_ELSE);
     random = options.seed;
     config.open_budget = (int)(limit.rlim_cur / 4);
     told = calloc((size_t)count, sizeof(*told));
