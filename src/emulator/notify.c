@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,7 +21,7 @@
 enum {
     HANDLERS = 4,
     STOP_SIGNAL = SIGUSR1, /* in the supervisor, which blocks all others */
-    STOP_RETRY_NS = 1000000,
+    STOP_RETRY_NS = 100000,
 };
 
 struct handler {
@@ -37,6 +38,14 @@ struct notify {
     struct handler handlers[HANDLERS];
 };
 
+/* No task has the filter any more: nothing will ever come. */
+static bool hung_up(int listener)
+{
+    struct pollfd from = { .fd = listener };
+
+    return poll(&from, 1, 0) > 0 && (from.revents & POLLHUP) != 0;
+}
+
 /* False if there will be none any more. */
 static bool receive(const struct handler *handler, struct seccomp_notif *from,
                     struct trapped *to)
@@ -47,8 +56,13 @@ static bool receive(const struct handler *handler, struct seccomp_notif *from,
         /* N1, pairs with N1 in notify_stop. */
         if (atomic_load_explicit(handler->stopping, memory_order_acquire))
             return false;
-        /* ENOENT: the caller was interrupted meanwhile. */
+        /*
+         * ENOENT: the caller was interrupted meanwhile, or, since Linux 6.11,
+         * the last one is gone; then the next call would say so at once.
+         */
         if (errno != EINTR && errno != ENOENT)
+            return false;
+        if (errno == ENOENT && hung_up(handler->service->listener))
             return false;
         memset(from, 0, handler->notification_bytes);
     }

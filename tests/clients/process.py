@@ -61,6 +61,8 @@ class Client:
         command = description.command(place, root)
         if mode != "native":
             command = [place.vnotify, "run"] + MODES[mode] + ["--"] + command
+        elif hasattr(description, "NATIVE"):
+            command = description.NATIVE + command  # what can run it
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, bufsize=1,
