@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 
-DEADLINE_S = 30
-MISSING_S = 10
+DEADLINE_S = 60
+MISSING_S = 30
+MORE_LINES_S = 0.01
 PROBE_S = 0.1
 MARKER = ".marker-"
 MARKER_ROUNDS = 2  # the second one finds every new watch in place
@@ -57,6 +58,7 @@ class Client:
         self.markers = 0
         self.last = []  # lines, for a message
         self.quiet = getattr(description, "QUIET_S", 0)
+        self.batch_end = getattr(description, "BATCH_END", None)
         self.mark = getattr(description, "mark", mark)
         command = description.command(place, root)
         if mode != "native":
@@ -98,7 +100,7 @@ class Client:
 
     def take(self, line, taken):
         self.last = self.last[-20:] + [line]
-        if MARKER not in line:
+        if MARKER not in line and line != self.batch_end:
             taken.append(line)
 
     def settle(self, taken):
@@ -107,6 +109,8 @@ class Client:
             text = self.mark(self.root, self.markers)
             self.markers += 1
             self.await_line(lambda line, text=text: text in line, taken)
+            if self.batch_end is not None:
+                self.await_line(lambda line: line == self.batch_end, taken)
         self.await_quiet(taken)
 
     def await_quiet(self, taken):
@@ -123,17 +127,23 @@ class Client:
         taken = []
         operation(self.root)
         self.settle(taken)
-        end = time.monotonic() + MISSING_S
-        while required - reports(taken) and time.monotonic() < end:
-            line = self.lines.next(end - time.monotonic())
-            if line is None:
-                break
-            self.take(line, taken)
-        if required and self.quiet:
-            self.await_quiet(taken)
-        elif required:
+        wanted = required()
+        waited = self.await_reports(wanted, reports, taken)
+        if waited or wanted and not self.quiet:
             self.settle(taken)
         return reports(taken)
+
+    def await_reports(self, wanted, reports, taken):
+        """Until all wanted ones have come; true if some had not before."""
+        end = time.monotonic() + MISSING_S
+        waited = False
+        while wanted - reports(taken) and time.monotonic() < end:
+            waited = True
+            line = self.lines.next(end - time.monotonic())
+            while line is not None:  # all that there is: to look takes time
+                self.take(line, taken)
+                line = self.lines.next(MORE_LINES_S)
+        return waited
 
     def end(self):
         """SIGTERM must end it; the exit status as a shell sees it."""
