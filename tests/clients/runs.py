@@ -52,11 +52,12 @@ class Judge:
         self.description = description
         self.step = step
         self.lasting = None
+        self.at_speed = (step in getattr(description, "AT_SPEED", ops.AT_SPEED)
+                         and not getattr(description, "AS_IS", False))
 
     def reports(self, lines, root):
         found = collections.Counter(self.description.parse(lines, root))
-        as_is = getattr(self.description, "AS_IS", False)
-        if self.step in ops.AT_SPEED and not as_is:
+        if self.at_speed:
             return self.touched(found)
         for report in found:
             if REPEATS.match(report):
@@ -130,7 +131,7 @@ class Run:
             judge = Judge(self.description, name)
 
             def watched(root, judge=judge, operation=operation):
-                if judge.step not in ops.AT_SPEED:
+                if not judge.at_speed:
                     operation(root)
                     return
                 before = tree(root)

@@ -12,11 +12,12 @@ OPEN = [
          "not, depending on whether node has its watch on the file by then, "
          "natively too",
          steps=MAKING),
-    Open(r"many/|dir-a/|\.\.v[12]/",
+    Open(r"many/|dir-a/|fresh/|\.\.v[12]/",
          "node stops watching what is in a directory as soon as it finds that "
          "gone; what it had not read by then it does not report",
          steps=("rm -rf of many files", "rm -rf of a tree",
-                "remove the old version", "update ..data at once")),
+                "remove the old version", "update ..data at once",
+                "empty and rmdir")),
     Open(r"^change dir-[ab]/across-|^rename logs/app\.log\.1$",
          "a watch on a file stays with it when it is renamed: what node says "
          "of its own MOVE_SELF depends on whether it has found the new name "
