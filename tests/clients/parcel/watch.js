@@ -1,6 +1,6 @@
 /*
  * A tree watched with @parcel/watcher, as VS Code does; a line for each of its
- * reports.
+ * reports, and one at the end of each batch.
  */
 'use strict';
 const fs = require('fs');
@@ -12,4 +12,5 @@ watcher.subscribe(root, (error, events) => {
   if (error) fs.writeSync(1, `error|${error.message}\n`);
   for (const event of events)
     fs.writeSync(1, `${event.type}|${path.relative(root, event.path)}\n`);
+  fs.writeSync(1, 'end of batch\n');
 }).then(() => fs.writeSync(1, 'ready\n'));
