@@ -1,4 +1,5 @@
 #include "bench.h"
+#include "user-watches.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@ enum {
     LIBUV = MEMBERSHIP | VN_IN_MODIFY | VN_IN_ATTRIB | VN_IN_DELETE_SELF |
             VN_IN_MOVE_SELF,
     DESCRIPTORS_ELSE = 300, /* for all that is no watch */
+    WATCHES_ELSE = 60000,   /* of the user's other programs */
     LISTING_BYTES = 256 * 1024,
     LISTINGS = 9,
     CREATES = 21,
@@ -99,14 +101,11 @@ int bench_open_dir(const char *path)
 
 unsigned long bench_watches(const struct bench *bench, unsigned long wanted)
 {
-    struct rlimit limit;
-
     if (bench->options.count != 0)
         wanted = bench->options.count;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        give_up("ask for", "the limit of descriptors");
-    if (wanted > limit.rlim_max - DESCRIPTORS_ELSE)
-        wanted = limit.rlim_max - DESCRIPTORS_ELSE;
+    if (wanted > AGENT_CALLS_MAX)
+        wanted = AGENT_CALLS_MAX;
+    user_watches_want(wanted * (bench->agent_count + 1) + WATCHES_ELSE);
     return wanted;
 }
 

@@ -47,8 +47,8 @@ void bench_create(int dir_fd, const char *name);
 int bench_open_dir(const char *path);
 
 /*
- * How many directories to watch: --count, else `wanted`; fewer if a process may
- * not have a descriptor for each.
+ * How many directories to watch: --count, else `wanted`.  A subject that needs
+ * a descriptor for each stops where it may have no more.
  */
 unsigned long bench_watches(const struct bench *, unsigned long wanted);
 

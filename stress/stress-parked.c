@@ -11,6 +11,8 @@
  * nothing else is told; no call fails.
  */
 #include "options.h"
+#include "measure.h"
+#include "user-watches.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,12 +23,12 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vnotify.h"
 
-enum { FILES = 3, GROUP = 1000, CHANGED = 1000, TIMED = 300, PART = 1000 };
+enum { FILES = 3, GROUP = 1000, CHANGED = 1000, TIMED = 300, PART = 1000,
+       WATCHES_ELSE = 60000 /* of the user's other programs */ };
 
 #define MASK                                                                   \
     (VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM | VN_IN_MOVED_TO |         \
@@ -42,14 +44,6 @@ static void fail(const char *what)
 {
     fprintf(stderr, "vnotify: stress-parked: %s: %s\n", what, strerror(errno));
     exit(1);
-}
-
-static double now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
 static const char *place(int i, const char *name)
@@ -108,7 +102,7 @@ static void remove_tree(void)
 /* Watch descriptors are given in order: wd i + 1 is directory i. */
 static void add_watches(void)
 {
-    double begun = now_us();
+    double begun = measure_us();
 
     for (int i = 0; i < count; i++) {
         int wd = vnotify_add_watch(instance, place(i, ""), MASK);
@@ -118,14 +112,14 @@ static void add_watches(void)
             fail("add_watch");
         }
         if (i + 1 == PART) {
-            figure("add_watch, the first 1,000", (now_us() - begun) / PART,
+            figure("add_watch, the first 1,000", (measure_us() - begun) / PART,
                    "us");
-            begun = now_us();
+            begun = measure_us();
         }
         if (i + 1 == count - PART)
-            begun = now_us();
+            begun = measure_us();
     }
-    figure("add_watch, the last 1,000", (now_us() - begun) / PART, "us");
+    figure("add_watch, the last 1,000", (measure_us() - begun) / PART, "us");
 }
 
 static void check(const struct vnotify_event *event, const char *name)
@@ -192,13 +186,13 @@ static void change_at_random(uint64_t *random)
 static double first_event_us(int i)
 {
     struct pollfd ready = { vnotify_instance_fd(instance), POLLIN, 0 };
-    double begun = now_us();
+    double begun = measure_us();
 
     told[i] = 1;
     make(i, "first");
     if (poll(&ready, 1, 60000) != 1 || read_events("first") != 1)
         fail("a first event");
-    return now_us() - begun;
+    return measure_us() - begun;
 }
 
 static int compare(const void *a, const void *b)
@@ -224,17 +218,6 @@ static void time_first_events(void)
     figure("parked / open", parked_us[TIMED / 2] / open_us[TIMED / 2], "");
 }
 
-static double resident_bytes(void)
-{
-    unsigned long size = 0, resident = 0;
-    FILE *statm = fopen("/proc/self/statm", "re");
-
-    if (statm == NULL || fscanf(statm, "%lu %lu", &size, &resident) != 2)
-        fail("/proc/self/statm");
-    fclose(statm);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE);
-}
-
 int main(int argc, char **argv)
 {
     struct options options = { .count = 100000, .descriptors = 4000 };
@@ -248,6 +231,8 @@ int main(int argc, char **argv)
     limit.rlim_cur = limit.rlim_max = (rlim_t)options.descriptors;
     if (count < 3 * PART || setrlimit(RLIMIT_NOFILE, &limit) != 0)
         fail("so many directories and descriptors");
+    /* One each, and one for the directory above each group. */
+    user_watches_want(options.count + options.count / GROUP + WATCHES_ELSE);
     random = options.seed;
     config.open_budget = (int)(limit.rlim_cur / 4);
     told = calloc((size_t)count, sizeof(*told));
@@ -255,9 +240,9 @@ int main(int argc, char **argv)
     if (told == NULL || vnotify_create(&engine, &config) != 0 ||
         vnotify_instance_create(engine, NULL, NULL, &instance) != 0)
         fail("cannot start");
-    before = resident_bytes();
+    before = measure_resident_bytes();
     add_watches();
-    figure("memory", (resident_bytes() - before) / count, "bytes a directory");
+    figure("memory", (measure_resident_bytes() - before) / count, "bytes a directory");
     rename_root();
     time_first_events();
     change_at_random(&random);

@@ -10,9 +10,11 @@
 /* Sets armed and wakes who waits for it. */
 static void set_armed(struct vnode *vnode, int32_t armed)
 {
-    /* V1: release: host_fd and the knote are there; pairs with load_armed */
-    atomic_store_explicit(&vnode->armed, armed, memory_order_release);
-    park_wake((_Atomic uint32_t *)(void *)&vnode->armed, INT_MAX);
+    /* V1: release: host_fd and the knote are there; pairs with load_armed.
+       Who is to be woken has said so in the word that this replaces. */
+    if (atomic_exchange_explicit(&vnode->armed, armed, memory_order_release) ==
+        ARM_AWAITED)
+        park_wake((_Atomic uint32_t *)(void *)&vnode->armed, INT_MAX);
 }
 
 static int32_t load_armed(const struct vnode *vnode)
@@ -20,8 +22,32 @@ static int32_t load_armed(const struct vnode *vnode)
     return atomic_load_explicit(&vnode->armed, memory_order_acquire); /* V1 */
 }
 
-/* The one that set armed to 0: asks the kqueue for these notes as well. */
-static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+/* Sleeps while somebody is at it. */
+static void await_armed(struct vnode *vnode)
+{
+    int32_t busy = ARM_BUSY;
+
+    /* V1: relaxed: only says that somebody sleeps, to set_armed */
+    if (!atomic_compare_exchange_strong_explicit(&vnode->armed, &busy,
+                                                 ARM_AWAITED,
+                                                 memory_order_relaxed,
+                                                 memory_order_relaxed) &&
+        busy != ARM_AWAITED)
+        return;
+    park_wait((_Atomic uint32_t *)(void *)&vnode->armed, ARM_AWAITED, NULL);
+}
+
+static bool is_busy(int32_t armed)
+{
+    return armed == ARM_BUSY || armed == ARM_AWAITED;
+}
+
+/*
+ * The one that set it to ARM_BUSY: asks the kqueue for these notes as well.
+ * `known`: for the first time, of what was just opened; or NULL.
+ */
+static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
+               const struct kq_known *known)
 {
     uint32_t host = vnode->is_dir ? kq_notes_dir(engine->kq)
                                   : kq_notes_file(engine->kq);
@@ -30,9 +56,15 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 
     /* relaxed: published by armed (V1) */
     wanted |= atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    if ((wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0)
+        /* relaxed: see opened.c */
+        atomic_store_explicit(&engine->opens_asked, 1, memory_order_relaxed);
     EV_SET(&kev, vnode->host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR,
            note_wanted(host, vnode->is_dir, wanted), 0, engine_udata(vnode));
-    err = kq_event(engine->kq, &kev, 1, NULL, 0);
+    if (known != NULL)
+        err = kq_add(engine->kq, &kev, known);
+    else
+        err = kq_event(engine->kq, &kev, 1, NULL, 0);
     if (err < 0)
         return err;
     /* relaxed: published by armed (V1) */
@@ -41,17 +73,17 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
 }
 
 int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
-              uint32_t wanted)
+              const struct kq_known *known, uint32_t wanted)
 {
     int err = host_fd;
 
     if (host_fd >= 0) {
         vnode->host_fd = host_fd;
-        err = ask(engine, vnode, wanted);
+        err = ask(engine, vnode, wanted, known);
         if (err == 0)
-            vnode_park(engine, vnode, wanted);
+            vnode_park(engine, vnode, known->look, wanted);
     }
-    set_armed(vnode, err < 0 ? err : 1);
+    set_armed(vnode, err < 0 ? err : ARM_DONE);
     return err < 0 ? err : 0;
 }
 
@@ -84,8 +116,8 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
         int32_t armed = load_armed(vnode);
         int err;
 
-        if (armed <= 0)
-            return armed < 0 ? armed : -EAGAIN;
+        if (armed != ARM_DONE)
+            return is_busy(armed) ? -EAGAIN : armed;
         if (host_fd >= 0 && !vnode_is_open_at(engine, vnode, host_fd))
             return -ESTALE;
         /* relaxed: published by armed (V1) */
@@ -96,14 +128,14 @@ int vnode_try_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
         if (err != 0)
             return err;
         if (!atomic_compare_exchange_strong_explicit(
-                &vnode->armed, &armed, 0, memory_order_acquire, /* V1 */
-                memory_order_relaxed))
+                &vnode->armed, &armed, ARM_BUSY, /* V1 */
+                memory_order_acquire, memory_order_relaxed))
             continue;
         /* relaxed: published by armed (V1) */
         had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
         vnode_prepare_to_ask(engine, vnode, had, wanted);
-        err = ask(engine, vnode, wanted);
-        set_armed(vnode, 1);
+        err = ask(engine, vnode, wanted, NULL);
+        set_armed(vnode, ARM_DONE);
         if (err == 0 && is_news(vnode, had, wanted))
             look_first(engine, vnode);
         return err;
@@ -118,8 +150,8 @@ int vnode_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
 
     while ((err = vnode_try_join(engine, vnode, host_fd, wanted)) ==
            -EAGAIN) {
-        if (load_armed(vnode) == 0)
-            park_wait((_Atomic uint32_t *)(void *)&vnode->armed, 0, NULL);
+        if (is_busy(load_armed(vnode)))
+            await_armed(vnode);
         else /* being served, and to be pinned */
             nanosleep(&nap, NULL);
     }

@@ -3,11 +3,12 @@
  *
  * Protocol V1: who made a vnode (registry_get) opens it and registers its
  * knote; the others wait for `armed`, or come back.  Who needs more notes than
- * were asked for sets `armed` to 0 meanwhile, so one at a time asks.
+ * were asked for sets `armed` to ARM_BUSY meanwhile, so one at a time asks.
  */
 #pragma once
 
 #include "pipeline/vnode.h"
+#include "port/kq.h"
 
 enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
 
@@ -15,7 +16,8 @@ enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
  * The maker's part.  Takes over host_fd, a failed open's -errno too.  0 or
  * -errno, which the others get as well.
  */
-int vnode_arm(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
+int vnode_arm(struct vnotify *, struct vnode *, int host_fd,
+              const struct kq_known *, uint32_t wanted);
 
 /*
  * Waits until it is armed and has what is `wanted` (note.h) asked for.  -ESTALE:

@@ -89,14 +89,15 @@ static int own_descriptor(struct attaching *a, int fd, int ask_fd)
  * nobody was, the close is not noted; if somebody is, it will be.  Between the
  * two nobody knows.
  */
-static int arm(struct attaching *a, int fd)
+static int arm(struct attaching *a, int fd, const char *name)
 {
     int ask_fd = open_to_ask(a, fd), err;
     bool ask = ask_fd >= 0 && a->newborn;
+    const struct kq_known known = { &a->look, name };
 
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
-                    a->wanted);
+                    &known, a->wanted);
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
@@ -141,7 +142,7 @@ static int find_vnode(struct attaching *a, int fd)
 }
 
 /* Takes over fd. */
-static int join_vnode(struct attaching *a, int fd)
+static int join_vnode(struct attaching *a, int fd, const char *name)
 {
     int err = find_vnode(a, fd);
 
@@ -149,7 +150,7 @@ static int join_vnode(struct attaching *a, int fd)
         close(fd);
         return err;
     }
-    err = arm(a, fd);
+    err = arm(a, fd, name);
     if (err != 0)
         let_vnode_go(a);
     return err;
@@ -207,7 +208,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
         return -ENOENT;
     }
     judge_age(a);
-    err = join_vnode(a, fd);
+    err = join_vnode(a, fd, name);
     if (err == -EAGAIN)
         return err;
     if (err != 0 || link_child(a) != 0)
@@ -215,7 +216,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
     /* Once more, behind the knote and the link: what changes from here on is
        noted and told. */
     if (vnode_look(a->engine, a->vnode, &a->look) == 0 && a->made)
-        a->vnode->seen = a->look;
+        a->vnode->seen = seen_in(&a->look);
     return 0;
 }
 

@@ -15,9 +15,9 @@ void backlog_enlist(struct watch *watch)
 
 void backlog_append(struct vnotify_instance *instance, struct watch *watch)
 {
-    watch->pending_next = NULL;
+    watch->untold->next = NULL;
     *instance->pending_end = watch;
-    instance->pending_end = &watch->pending_next;
+    instance->pending_end = &watch->untold->next;
     instance->pending_count++;
     watch->listed = true;
 }
@@ -41,8 +41,9 @@ struct watch *backlog_take(struct vnotify_instance *instance)
 static void span_offers(struct vnotify *engine, struct watch *watch,
                         const struct offer *newer)
 {
+    struct untold *untold = watch->untold;
     const struct delta *older =
-        watch->own != NULL ? watch->own : watch->latest->delta;
+        untold->own != NULL ? untold->own : untold->latest->delta;
     struct delta *own =
         delta_create(&engine->arenas, watch->told, newer->after);
 
@@ -50,13 +51,14 @@ static void span_offers(struct vnotify *engine, struct watch *watch,
         delta_inherit(own, older);
     if (own != NULL && newer->delta != NULL)
         delta_inherit(own, newer->delta);
-    arena_free(&engine->arenas, watch->own);
-    watch->own = own;
+    arena_free(&engine->arenas, untold->own);
+    untold->own = own;
 }
 
 /* Takes the newest offer, if it is one that began after `told` had ended. */
 static void accept_offer(struct vnotify *engine, struct watch *watch)
 {
+    struct untold *untold = watch->untold;
     struct offer *offer = atomic_exchange_explicit(&watch->offer, NULL,
                                                    memory_order_acq_rel); /* W3 */
 
@@ -66,12 +68,12 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
         offer_release(engine, offer); /* control.c ordered another listing */
         return;
     }
-    if (watch->latest != NULL)
+    if (untold->latest != NULL)
         span_offers(engine, watch, offer);
-    offer_release(engine, watch->latest);
-    watch->latest = offer;
-    if (watch->untold_crossed < offer->crossed_ns)
-        watch->untold_crossed = offer->crossed_ns;
+    offer_release(engine, untold->latest);
+    untold->latest = offer;
+    if (untold->crossed_ns < offer->crossed_ns)
+        untold->crossed_ns = offer->crossed_ns;
 }
 
 static void take_noted(struct watch *watch)
@@ -79,8 +81,9 @@ static void take_noted(struct watch *watch)
     uint64_t noted = atomic_exchange_explicit(&watch->noted, 0,
                                               memory_order_acq_rel); /* W3 */
 
-    if (watch->untold_noted == 0 || (noted != 0 && noted < watch->untold_noted))
-        watch->untold_noted = noted;
+    if (watch->untold->noted == 0 ||
+        (noted != 0 && noted < watch->untold->noted))
+        watch->untold->noted = noted;
 }
 
 /*
@@ -97,7 +100,7 @@ static bool take_contents(struct watch *watch)
             HANDOFF_OBJECT(struct content_item, link, link);
 
         link = link->next;
-        if (!content_set_merge(&watch->untold_content, item)) {
+        if (!content_set_merge(&watch->untold->content, item)) {
             handoff_give(&watch->contents, &item->link); /* W5 */
             all = false;
         }
@@ -108,8 +111,8 @@ static bool take_contents(struct watch *watch)
 static void take_self(struct watch *watch)
 {
     take_noted(watch);
-    watch->untold_self |= atomic_exchange_explicit(&watch->self, 0,
-                                                   memory_order_acq_rel); /* W3 */
+    watch->untold->self |=
+        atomic_exchange_explicit(&watch->self, 0, memory_order_acq_rel); /* W3 */
 }
 
 static bool take_news(struct vnotify *engine, struct watch *watch,
@@ -129,6 +132,14 @@ static bool take_news(struct vnotify *engine, struct watch *watch,
     return all;
 }
 
+/* Room for what the watch has to tell.  False: no memory. */
+static bool make_room(struct watch *watch)
+{
+    if (watch->untold == NULL)
+        watch->untold = calloc(1, sizeof(*watch->untold));
+    return watch->untold != NULL;
+}
+
 static bool collect(struct vnotify *engine, struct vnotify_instance *instance,
                     bool with_self)
 {
@@ -139,11 +150,20 @@ static bool collect(struct vnotify *engine, struct vnotify_instance *instance,
         struct watch *watch = HANDOFF_OBJECT(struct watch, inbox_link, link);
 
         link = link->next;
+        if (watch->retired) { /* it stays `queued`, and is not put in again */
+            watch_release(engine, watch);
+            continue;
+        }
+        if (!make_room(watch)) {
+            handoff_give(&instance->inbox, &watch->inbox_link); /* as it was */
+            all = false;
+            continue;
+        }
         if (!take_news(engine, watch, with_self)) {
             all = false;
             backlog_enlist(watch);
         }
-        if (watch->listed || watch->retired)
+        if (watch->listed)
             watch_release(engine, watch);
         else
             backlog_append(instance, watch);
@@ -165,25 +185,34 @@ bool backlog_collect(struct vnotify *engine, struct vnotify_instance *instance)
     return collect(engine, instance, false) && all;
 }
 
+void backlog_drop(struct vnotify *engine, struct watch *watch)
+{
+    untold_free(engine, watch->untold);
+    watch->untold = NULL;
+    watch_release(engine, watch);
+}
+
 bool backlog_is_due(const struct watch *watch)
 {
+    const struct untold *untold = watch->untold;
+
     if (watch->retired)
         return false;
     if (!watch_live(watch))
-        return (watch->untold_self & SELF_IGNORED) != 0;
-    return watch->latest != NULL || watch->untold_self != 0 ||
-           watch->untold_content.count != 0;
+        return (untold->self & SELF_IGNORED) != 0;
+    return untold->latest != NULL || untold->self != 0 ||
+           untold->content.count != 0;
 }
 
 static int by_note(const void *a, const void *b)
 {
-    const struct watch *x = *(struct watch *const *)a;
-    const struct watch *y = *(struct watch *const *)b;
+    const struct untold *x = (*(struct watch *const *)a)->untold;
+    const struct untold *y = (*(struct watch *const *)b)->untold;
 
-    if (x->untold_noted != y->untold_noted)
-        return x->untold_noted < y->untold_noted ? -1 : 1;
+    if (x->noted != y->noted)
+        return x->noted < y->noted ? -1 : 1;
     /* One note of a child: its directory's watch comes first. */
-    return (y->untold_content.count != 0) - (x->untold_content.count != 0);
+    return (y->content.count != 0) - (x->content.count != 0);
 }
 
 int backlog_sort(struct vnotify_instance *instance)
@@ -196,7 +225,7 @@ int backlog_sort(struct vnotify_instance *instance)
     sorted = malloc(count * sizeof(struct watch *));
     if (sorted == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count; i++, watch = watch->pending_next)
+    for (uint32_t i = 0; i < count; i++, watch = watch->untold->next)
         sorted[i] = watch;
     qsort(sorted, count, sizeof(struct watch *), by_note);
     (void)backlog_take(instance);

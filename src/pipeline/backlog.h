@@ -22,9 +22,13 @@ bool backlog_collect(struct vnotify *, struct vnotify_instance *);
 /* Has this watch something to tell, and may it? */
 bool backlog_is_due(const struct watch *);
 
-/* Takes the whole pending list: its first, linked by pending_next. */
+/* Takes the whole pending list: its first, linked by untold->next. */
 struct watch *backlog_take(struct vnotify_instance *);
 void backlog_append(struct vnotify_instance *, struct watch *);
+
+/* Lets go of a watch that was taken from the pending list, and of what it has
+   untold. */
+void backlog_drop(struct vnotify *, struct watch *);
 
 /* Brings the pending watches into the order of their notes.  -ENOMEM. */
 int backlog_sort(struct vnotify_instance *);

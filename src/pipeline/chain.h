@@ -17,7 +17,6 @@
 
 struct chain_link {
     _Atomic(struct chain_link *) next; /* V2 */
-    bool linked;                       /* writers' */
 };
 
 struct chain {
@@ -54,7 +53,6 @@ static inline void chain_add(struct chain *chain, struct chain_link *link)
     /* relaxed: published by the store behind it */
     atomic_store_explicit(&link->next, first, memory_order_relaxed);
     atomic_store_explicit(&chain->first, link, memory_order_seq_cst); /* V2 */
-    link->linked = true;
 }
 
 /* Writers.  A link that is not in the chain stays as it is. */
@@ -63,12 +61,12 @@ static inline void chain_remove(struct chain *chain, struct chain_link *link)
     _Atomic(struct chain_link *) *at = &chain->first;
     struct chain_link *here;
 
-    if (!link->linked)
-        return;
-    link->linked = false;
     /* relaxed: writers hold the lock */
-    while ((here = atomic_load_explicit(at, memory_order_relaxed)) != link)
+    while ((here = atomic_load_explicit(at, memory_order_relaxed)) != link) {
+        if (here == NULL)
+            return;
         at = &here->next;
+    }
     /* V2: who is on `link` now still finds the rest behind it */
     atomic_store_explicit(
         at, atomic_load_explicit(&link->next, memory_order_relaxed),

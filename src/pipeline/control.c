@@ -46,13 +46,14 @@
 #include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/keep.h"
+#include "pipeline/opened.h"
 #include "port/holders.h"
-#include "port/listing.h"
 
 /* An add_watch call in progress. */
 struct joining {
     struct vnotify *engine;
     struct vnotify_instance *instance;
+    struct opened *opened;
     struct vnode *vnode;
     uint32_t generation; /* of the vnode: it may be gone once published */
     uint32_t mask;
@@ -61,43 +62,23 @@ struct joining {
     uint64_t joined_ns;  /* watch.h */
 };
 
-/* Opening. */
-
-/* Out of descriptors is out of watches, as a guest knows it. */
-static int as_guest_knows(int err)
-{
-    return err == -EMFILE || err == -ENFILE ? -ENOSPC
-           : err == -ESTALE                 ? -ENOENT
-                                            : err;
-}
-
-/* For listing: with an offset of its own. */
-static int reopen_directory(int host_fd)
-{
-    int fd = listing_open(host_fd);
-
-    return fd < 0 ? as_guest_knows(-errno) : fd;
-}
-
 /*
  * The vnode's own descriptor.  A file's, if opens of it will be noted, is one
  * that can tell who has it open (fate.c): to open that later would be noted.
  */
-static int own_descriptor(struct joining *j, int host_fd)
+static int own_descriptor(struct joining *j)
 {
     bool may_ask = j->vnode->is_file && engine_sees_closes(j->engine) &&
                    (j->mask & NOTE_OPENS) != 0;
     int fd;
 
     if (j->vnode->is_dir)
-        return reopen_directory(host_fd);
-    fd = may_ask ? holders_open(host_fd) : -EOPNOTSUPP;
-    if (fd >= 0) {
-        vnode_give_ask_fd(j->vnode, fd); /* the first: it was made */
-        return fd;
-    }
-    fd = fcntl(host_fd, F_DUPFD_CLOEXEC, 0);
-    return fd < 0 ? as_guest_knows(-errno) : fd;
+        return opened_take_directory(j->opened);
+    fd = may_ask ? holders_open(j->opened->host_fd) : -EOPNOTSUPP;
+    if (fd < 0)
+        return opened_take_file(j->opened);
+    vnode_give_ask_fd(j->vnode, fd); /* the first: it was made */
+    return fd;
 }
 
 static uint32_t wanted_by(const struct joining *j)
@@ -109,32 +90,48 @@ static uint32_t wanted_by(const struct joining *j)
 
 enum { NEWBORN_MAX = 1024 }; /* about a millisecond */
 
-static int list_told(struct joining *j, int list_fd)
+static int make_told(struct joining *j, int list_fd,
+                     struct snapshot_builder *builder)
 {
     struct vnotify *engine = j->engine;
-    struct snapshot_builder builder;
-    int err = snapshot_builder_init(&builder);
+    uint64_t id;
+    int err;
 
+    j->begin = engine_tick(engine);
+    err = fault_hits(&engine->fault, FAULT_OPEN)
+              ? -EMFILE
+              : snapshot_list(builder, list_fd, &engine->fault);
+    j->end = engine_tick(engine);
     if (err != 0)
         return err;
-    j->begin = engine_tick(engine);
-    err = list_fd < 0 ? list_fd
-          : fault_hits(&engine->fault, FAULT_OPEN)
-              ? -EMFILE
-              : snapshot_list(&builder, list_fd, &engine->fault);
-    j->end = engine_tick(engine);
-    if (err == 0) {
-        /* relaxed: unique is enough */
-        uint64_t id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
-                                                    memory_order_relaxed);
-        j->told = snapshot_create(&engine->arenas, &builder, &engine->fault,
-                                  id);
-        if (j->told == NULL)
-            err = -ENOMEM;
-        else
-            delta_look_at_newborn(j->told, list_fd, NEWBORN_MAX);
-    }
-    snapshot_builder_fini(&builder);
+    /* relaxed: unique is enough */
+    id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
+                                       memory_order_relaxed);
+    j->told = snapshot_create(&engine->arenas, builder, &engine->fault, id);
+    if (j->told == NULL)
+        return -ENOMEM;
+    /* By the look from before: an entry that came since then and is renamed
+       within this tick will be taken for another one. */
+    delta_look_at_newborn(j->told, list_fd, j->opened->look.modified,
+                          NEWBORN_MAX);
+    return 0;
+}
+
+static int list_told(struct joining *j, int list_fd)
+{
+    struct builders *builders = &j->engine->builders;
+    struct snapshot_builder *builder;
+    int err;
+
+    if (list_fd < 0)
+        return list_fd;
+    builder = builders_take(builders);
+    if (builder == NULL)
+        return -ENOMEM;
+    builder->first = j->opened->fresh;
+    j->opened->fresh = false;
+    err = make_told(j, list_fd, builder);
+    builders_give(builders, builder);
     return err;
 }
 
@@ -367,17 +364,18 @@ static void want_children(struct joining *j)
                              memory_order_release);
 }
 
-static int first_watch(struct joining *j, int host_fd)
+static int first_watch(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
-    int err = vnode_arm(j->engine, vnode, own_descriptor(j, host_fd),
+    const struct kq_known known = { &j->opened->look, j->opened->name };
+    int err = vnode_arm(j->engine, vnode, own_descriptor(j), &known,
                         wanted_by(j));
     uint64_t start = now_ns();
 
     /* We hold the claim, so its descriptor is ours to list by. */
     if (err == 0 && vnode->is_dir)
         err = list_told(j, vnode_fd(j->engine, vnode));
-    vnode->cost_ns = vnode->least_cost_ns = now_ns() - start;
+    vnode->cost_ns = vnode->least_cost_ns = (uint32_t)(now_ns() - start);
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
         vnode->current = j->told;
@@ -399,60 +397,66 @@ static bool opens_are_told(const struct joining *j)
            engine_sees_closes(j->engine);
 }
 
+static int list_apart(struct joining *j)
+{
+    int fd = opened_take_directory(j->opened), err;
+
+    if (fd < 0)
+        return fd;
+    err = list_told(j, fd);
+    close(fd);
+    return err;
+}
+
 /* By the vnode's own descriptor, which nobody else lists by meanwhile.  If that
    is in use: by one with an offset of its own, or after its holder. */
-static int further_listing(struct joining *j, int host_fd)
+static int further_listing(struct joining *j)
 {
     const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
-    int err, fd;
+    int err;
 
     while (claim_post(&j->vnode->claim, &j->engine->barrier, j->generation, 0,
                       BARRIER_UNCOUNTED) != CLAIM_TAKEN) {
-        if (opens_are_told(j)) {
-            nanosleep(&nap, NULL);
-            continue;
-        }
-        fd = reopen_directory(host_fd);
-        if (fd < 0)
-            return fd;
-        err = list_told(j, fd);
-        close(fd);
-        return err;
+        if (j->opened->lists || !opens_are_told(j))
+            return list_apart(j);
+        nanosleep(&nap, NULL);
     }
-    err = list_told(j, vnode_fd(j->engine, j->vnode));
+    err = list_told(j, j->opened->lists ? j->opened->host_fd
+                                        : vnode_fd(j->engine, j->vnode));
     if (err == 0)
         share_told(j);
     worker_give_back(j->engine, j->vnode);
     return err;
 }
 
-static int further_watch(struct joining *j, int host_fd)
+static int further_watch(struct joining *j)
 {
     int err;
 
     if (!j->vnode->is_dir)
         return 0;
-    err = further_listing(j, host_fd);
+    err = further_listing(j);
     if (err == 0)
         want_children(j);
     return err;
 }
 
-/* The vnode of what is open at host_fd, armed, or one that was made; with one
+/* The vnode of what is opened, armed, or one that was made; with one
    user more.  0 or -errno. */
-static int find_vnode(struct joining *j, const struct look *look, int host_fd,
-                      bool *made)
+static int find_vnode(struct joining *j, bool *made)
 {
     int err;
 
     do {
-        j->vnode = registry_get(&j->engine->registry, look, made);
+        j->vnode = registry_get(&j->engine->registry, &j->opened->look,
+                                made);
         if (j->vnode == NULL)
             return -ENOMEM;
         j->generation = claim_generation(&j->vnode->claim);
         if (*made)
             return 0;
-        err = vnode_join(j->engine, j->vnode, host_fd, wanted_by(j));
+        err = vnode_join(j->engine, j->vnode, j->opened->host_fd,
+                         wanted_by(j));
         if (err == 0)
             return 0;
         if (err == -ESTALE)
@@ -471,28 +475,25 @@ static int check_mask(uint32_t mask)
     return 0;
 }
 
-int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
-                         uint32_t mask)
+static int add_watch(struct vnotify_instance *instance, struct opened *opened,
+                     uint32_t mask)
 {
     struct joining j = {
         .engine = instance->engine,
         .instance = instance,
+        .opened = opened,
         .mask = mask,
     };
-    struct look look;
     bool made;
-    int err;
+    int err = look_at(opened->host_fd, "", &opened->look);
 
-    err = check_mask(mask);
-    if (err == 0)
-        err = look_at(host_fd, "", &look);
     if (err != 0)
         return err;
-    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(look.mode))
+    if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(opened->look.mode))
         return -ENOTDIR;
-    err = find_vnode(&j, &look, host_fd, &made);
+    err = find_vnode(&j, &made);
     if (err != 0)
-        return as_guest_knows(err);
+        return opened_as_guest_knows(err);
     if (!made && updated(&j, &err)) {
         int kept;
 
@@ -501,7 +502,7 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
         housekeeper_put_vnode(j.engine, j.vnode);
         return kept != 0 ? kept : err;
     }
-    err = made ? first_watch(&j, host_fd) : further_watch(&j, host_fd);
+    err = made ? first_watch(&j) : further_watch(&j);
     if (err == 0)
         err = await_kept(&j);
     /* What was noted before is not this watch's to tell, nor is our opening of
@@ -512,53 +513,33 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
     }
     if (err == 0)
         return join(&j);
-    err = as_guest_knows(err);
+    err = opened_as_guest_knows(err);
     snapshot_release(&j.engine->arenas, j.told);
     housekeeper_put_vnode(j.engine, j.vnode);
     return err;
 }
 
-/* May the caller read it?  An O_PATH descriptor does not tell by itself. */
-static int check_readable(int fd)
+int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
+                         uint32_t mask)
 {
-#ifdef O_PATH
-    char link[64];
-    struct stat st;
+    struct opened opened = { .host_fd = host_fd, .name = "" };
+    int err = check_mask(mask);
 
-    if (fstat(fd, &st) != 0)
-        return -errno;
-    if (S_ISLNK(st.st_mode))
-        return 0; /* every link can be read */
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    return faccessat(AT_FDCWD, link, R_OK, AT_EACCESS) == 0 ? 0 : -errno;
-#else
-    (void)fd; /* opening it has asked */
-    return 0;
-#endif
+    return err != 0 ? err : add_watch(instance, &opened, mask);
 }
 
 int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
                       uint32_t mask)
 {
-    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd, wd = check_mask(mask);
+    struct opened opened;
+    int wd = check_mask(mask);
 
+    if (wd == 0)
+        wd = opened_by_path(instance->engine, path, mask, &opened);
     if (wd != 0)
         return wd;
-
-#ifdef O_PATH /* no side effects: no FIFO waits, no device is opened */
-    flags |= O_PATH;
-#elif defined(O_EVTONLY)
-    flags |= O_EVTONLY;
-#endif
-    if ((mask & VN_IN_DONT_FOLLOW) != 0)
-        flags |= O_NOFOLLOW;
-    fd = open(path, flags);
-    if (fd < 0)
-        return -errno;
-    wd = check_readable(fd);
-    if (wd == 0)
-        wd = vnotify_add_watch_fd(instance, fd, mask);
-    close(fd);
+    wd = add_watch(instance, &opened, mask);
+    opened_close(&opened);
     return wd;
 }
 

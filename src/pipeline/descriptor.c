@@ -26,7 +26,8 @@ static void count_open(struct vnotify *engine, struct vnode *vnode)
     atomic_fetch_add_explicit(&engine->open_fds, 1, memory_order_relaxed);
 }
 
-void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
+void vnode_park(struct vnotify *engine, struct vnode *vnode,
+                const struct look *look, uint32_t wanted)
 {
     int id;
 
@@ -37,7 +38,7 @@ void vnode_park(struct vnotify *engine, struct vnode *vnode, uint32_t wanted)
     if (vnode_ask_fd(vnode) < 0 && !opens_are_told(engine, vnode, wanted) &&
         atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
             engine->open_budget) {
-        id = kq_park(engine->kq, vnode->host_fd);
+        id = kq_park(engine->kq, vnode->host_fd, look);
         if (id >= 0) {
             vnode->lent_fd = vnode->host_fd;
             vnode->host_fd = id;
@@ -86,13 +87,20 @@ void vnode_fd_done(struct vnode *vnode)
     vnode->lent_fd = -1;
 }
 
-/* What is left of an inode that cannot be had again. */
-static int look_at_removed(const struct vnode *vnode, struct look *look)
+/* What is left of an inode that cannot be had again: nothing else of it has
+   changed since it was seen. */
+static int look_at_removed(const struct vnode *vnode, const struct seen *seen,
+                           struct look *look)
 {
     *look = (struct look){
         .dev = vnode->dev,
         .ino = vnode->ino,
-        .mode = vnode->is_dir ? S_IFDIR : S_IFREG,
+        .size = seen->size,
+        .modified = seen->modified,
+        .changed = seen->changed,
+        .mode = seen->mode,
+        .uid = seen->uid,
+        .gid = seen->gid,
     };
     return 0;
 }
@@ -102,11 +110,8 @@ int vnode_look_held(struct vnotify *engine, struct vnode *vnode,
 {
     int fd = vnode_fd(engine, vnode);
 
-    if (fd == -ESTALE) {
-        *look = vnode->seen; /* nothing else of it has changed */
-        look->links = 0;
-        return 0;
-    }
+    if (fd == -ESTALE)
+        return look_at_removed(vnode, &vnode->seen, look);
     return fd < 0 ? fd : look_at(fd, "", look);
 }
 
@@ -123,13 +128,16 @@ int vnode_look_below(struct vnotify *engine, struct vnode *vnode,
 int vnode_look(struct vnotify *engine, const struct vnode *vnode,
                struct look *look)
 {
+    const struct seen nothing = {
+        .mode = vnode->is_dir ? S_IFDIR : S_IFREG,
+    };
     int fd, err;
 
     if (!vnode_is_parked(vnode))
         return look_at(vnode->host_fd, "", look);
     fd = reopen(engine, vnode, KQ_TO_LOOK);
     if (fd == -ESTALE)
-        return look_at_removed(vnode, look);
+        return look_at_removed(vnode, &nothing, look);
     if (fd < 0)
         return fd;
     err = look_at(fd, "", look);

@@ -28,7 +28,8 @@ static inline bool vnode_is_parked(const struct vnode *vnode)
  * The maker, after the knote is there and before anybody else knows: parks the
  * vnode if it should be.  Its descriptor serves until vnode_fd_done.
  */
-void vnode_park(struct vnotify *, struct vnode *, uint32_t wanted);
+void vnode_park(struct vnotify *, struct vnode *, const struct look *,
+                uint32_t wanted);
 
 /* Any thread that keeps the vnode (it is armed): is that the inode of host_fd,
    which has the same number? */

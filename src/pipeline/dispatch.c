@@ -36,9 +36,9 @@ struct dispatch {
 
 static void stop_holding(struct dispatch *d, struct watch *watch)
 {
-    if (watch->hold_ticket == 0)
+    if (watch->untold->hold_ticket == 0)
         return;
-    watch->hold_ticket = 0;
+    watch->untold->hold_ticket = 0;
     /* E1: relaxed: sync reads it after a barrier that orders us */
     atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
 }
@@ -46,14 +46,14 @@ static void stop_holding(struct dispatch *d, struct watch *watch)
 static bool hold_is_over(const struct vnotify *engine,
                          const struct watch *watch)
 {
-    uint64_t waited = now_ns() - watch->hold_since_ns;
+    uint64_t waited = now_ns() - watch->untold->hold_since_ns;
     uint64_t skew = kq_rename_skew_ns(engine->kq);
 
     if (waited >= HOLD_NS_MAX + skew)
         return true;
     return waited >= skew &&
            barrier_reached((struct barrier *)&engine->barrier,
-                           watch->hold_ticket);
+                           watch->untold->hold_ticket);
 }
 
 /* Drops what has nothing to tell; lets go what has waited long enough. */
@@ -63,18 +63,19 @@ static void sift(struct dispatch *d)
     struct watch *watch = backlog_take(instance);
 
     while (watch != NULL) {
-        struct watch *next = watch->pending_next;
+        struct watch *next = watch->untold->next;
 
         watch->listed = false;
-        if (watch->hold_ticket != 0 && hold_is_over(d->engine, watch)) {
+        if (watch->untold->hold_ticket != 0 &&
+            hold_is_over(d->engine, watch)) {
             stop_holding(d, watch);
-            watch->let_go = true;
+            watch->untold->let_go = true;
         }
         if (backlog_is_due(watch)) {
             backlog_append(instance, watch);
         } else {
             stop_holding(d, watch);
-            watch_release(d->engine, watch);
+            backlog_drop(d->engine, watch);
         }
         watch = next;
     }
@@ -95,13 +96,13 @@ static bool has_crossed(struct dispatch *d, struct watch *watch)
         barrier_reached(&d->engine->barrier, watch->crossing_ticket))
         watch->crossing_ticket = 0;
     return watch->crossing_ticket == 0 &&
-           watch->untold_crossed > watch->planned_ns;
+           watch->untold->crossed_ns > watch->planned_ns;
 }
 
 static void expect_crossings(struct dispatch *d, struct watch *watch,
                              const struct plan_source *source)
 {
-    uint32_t noted = watch->untold_crossed > watch->planned_ns ? 1 : 0;
+    uint32_t noted = watch->untold->crossed_ns > watch->planned_ns ? 1 : 0;
 
     if (source->crossings > noted &&
         (kq_notes_dir(d->engine->kq) & NOTE_EXTEND) != 0)
@@ -114,27 +115,30 @@ static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
                                     int *err)
 {
     struct vnotify *engine = d->engine;
-    struct offer *latest = watch->latest;
+    struct untold *untold = watch->untold;
+    struct offer *latest = untold->latest;
 
     if (latest == NULL || latest->after->id == watch->told->id)
         return NULL;
     if (latest->delta != NULL && latest->delta->before_id == watch->told->id)
         return latest->delta;
-    if (watch->own == NULL) { /* it joined between two listings, or no memory */
-        watch->own = delta_create(&engine->arenas, watch->told, latest->after);
-        if (watch->own == NULL)
+    if (untold->own == NULL) { /* it joined between two listings, or no memory */
+        untold->own =
+            delta_create(&engine->arenas, watch->told, latest->after);
+        if (untold->own == NULL)
             *err = -ENOMEM;
         else if (latest->delta != NULL)
-            delta_inherit(watch->own, latest->delta);
+            delta_inherit(untold->own, latest->delta);
         tally_add(d->tally, TALLY_DELTAS, 1);
     }
-    return watch->own;
+    return untold->own;
 }
 
 static int make_source(struct dispatch *d, struct watch *watch,
                        struct plan_source *source)
 {
     const struct vnode *vnode = watch->vnode;
+    struct untold *untold = watch->untold;
     /* relaxed: a new mask takes effect soon */
     uint32_t mask =
         atomic_load_explicit(&watch->mask, memory_order_relaxed);
@@ -149,23 +153,24 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .dev = vnode->dev,
         .ino = vnode->ino,
         .is_dir = vnode->is_dir,
-        .ends = (watch->untold_self & (SELF_IGNORED | SELF_GONE)) != 0,
+        .ends = (untold->self & (SELF_IGNORED | SELF_GONE)) != 0,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = has_crossed(d, watch),
-        .may_wait = !watch->let_go && !alone,
-        .may_precede = !watch->let_go && (!alone || has_children),
+        .may_wait = !untold->let_go && !alone,
+        .may_precede = !untold->let_go && (!alone || has_children),
     };
     if (ended)
         return 0;
     source->self =
-        watch->untold_self &
+        untold->self &
         (VN_IN_ALL_EVENTS | VN_IN_UNMOUNT | NOTE_TOGETHER);
-    if ((watch->untold_self & SELF_GONE) != 0)
+    if ((untold->self & SELF_GONE) != 0)
         source->self |= VN_IN_DELETE_SELF;
     source->delta = delta_of(d, watch, &err);
-    source->now = watch->latest == NULL ? watch->told : watch->latest->after;
-    source->content = &watch->untold_content;
-    source->listed_ns = watch->latest == NULL ? 0 : watch->latest->noted_ns;
+    source->now =
+        untold->latest == NULL ? watch->told : untold->latest->after;
+    source->content = &untold->content;
+    source->listed_ns = untold->latest == NULL ? 0 : untold->latest->noted_ns;
     return err;
 }
 
@@ -207,14 +212,14 @@ static void settle_waiting(struct dispatch *d, struct plan_source *sources,
 static void hold(struct dispatch *d, struct watch *watch, uint64_t *ticket)
 {
     backlog_append(d->instance, watch);
-    if (watch->hold_ticket != 0)
+    if (watch->untold->hold_ticket != 0)
         return;
     if (*ticket == 0) {
         *ticket = barrier_request(&d->engine->barrier);
         tally_add(d->tally, TALLY_HOLDS, 1);
     }
-    watch->hold_ticket = *ticket;
-    watch->hold_since_ns = now_ns();
+    watch->untold->hold_ticket = *ticket;
+    watch->untold->hold_since_ns = now_ns();
     /* E1: relaxed: sync reads it after a barrier that orders us */
     atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
@@ -225,22 +230,20 @@ static void commit(struct dispatch *d, struct watch *watch,
                    struct telling *telling)
 {
     struct vnotify *engine = d->engine;
+    struct untold *untold = watch->untold;
 
     stop_holding(d, watch);
-    watch->let_go = false;
-    *telling = (struct telling){ watch, watch->latest, watch->own };
-    content_set_fini(&watch->untold_content); /* its names are the plan's now */
-    if (watch->latest != NULL) {
+    *telling = (struct telling){ watch, untold->latest, untold->own };
+    if (untold->latest != NULL) {
         snapshot_release(&engine->arenas, watch->told);
-        snapshot_acquire(watch->latest->after);
-        watch->told = watch->latest->after;
-        watch->told_ended = watch->latest->begun;
+        snapshot_acquire(untold->latest->after);
+        watch->told = untold->latest->after;
+        watch->told_ended = untold->latest->begun;
     }
-    watch->latest = NULL;
-    watch->own = NULL;
-    watch->untold_self = 0;
-    watch->untold_noted = 0;
-    watch->untold_crossed = 0;
+    untold->latest = NULL; /* these two are the plan's, and so are the names */
+    untold->own = NULL;
+    watch->untold = NULL;
+    untold_free(engine, untold);
 }
 
 /* Splits the pending list into what the plan tells and what waits on. */
@@ -254,7 +257,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
     instance->telling_count = instance->pending_count;
     watch = backlog_take(instance);
     for (; watch != NULL; index++) {
-        struct watch *next = watch->pending_next;
+        struct watch *next = watch->untold->next;
 
         watch->listed = false;
         if (sources[index].waits) {
@@ -292,7 +295,7 @@ static int make_sources(struct dispatch *d, struct plan_source *sources)
 
     for (uint32_t i = 0; watch != NULL && err == 0; i++) {
         err = make_source(d, watch, &sources[i]);
-        watch = watch->pending_next;
+        watch = watch->untold->next;
     }
     return err;
 }
@@ -534,8 +537,8 @@ void dispatch_abandon(struct vnotify_instance *instance)
     if (instance->tellings != NULL)
         end_telling(instance->engine, instance);
     for (watch = backlog_take(instance); watch != NULL; watch = next) {
-        next = watch->pending_next;
+        next = watch->untold->next;
         stop_holding(&d, watch);
-        watch_release(instance->engine, watch);
+        backlog_drop(instance->engine, watch);
     }
 }

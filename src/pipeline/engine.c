@@ -4,7 +4,6 @@
 #include "pipeline/engine.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -148,6 +147,7 @@ static void fini_parts(struct vnotify *engine)
         kq_destroy(engine->kq);
     if (engine->registry.slots != 0)
         registry_fini(&engine->registry);
+    builders_fini(&engine->builders);
     fault_fini(&engine->fault);
     arenas_fini(&engine->arenas);
     free(engine->workers);
@@ -168,9 +168,7 @@ static void stop_threads(struct vnotify *engine, unsigned workers,
         lot_wake(&engine->lot, UINT64_C(1) << i);
         pthread_join(engine->workers[i].thread, NULL);
     }
-    atomic_fetch_add_explicit(&engine->house_wake, 1, /* E5 */
-                              memory_order_seq_cst);
-    park_wake(&engine->house_wake, INT_MAX);
+    housekeeper_wake(engine);
     if (housekeeper)
         pthread_join(engine->housekeeper, NULL);
 }

@@ -20,6 +20,7 @@
 
 #include "pipeline/alarm.h"
 #include "pipeline/barrier.h"
+#include "pipeline/builders.h"
 #include "pipeline/fault.h"
 #include "pipeline/handoff.h"
 #include "pipeline/instance.h"
@@ -55,6 +56,12 @@ enum {
 
 CK_RING_PROTOTYPE(note, note)
 
+enum house_state {
+    HOUSE_BUSY,   /* the housekeeper is about to look for work */
+    HOUSE_CALLED, /* there is some that it may not have seen */
+    HOUSE_ASLEEP,
+};
+
 struct child;
 
 struct worker {
@@ -73,6 +80,7 @@ struct vnotify {
     struct kq *kq;
     struct registry registry;
     struct arenas arenas;
+    struct builders builders; /* callers' */
     struct fault fault;
     struct trace trace;
     struct barrier barrier;
@@ -106,7 +114,9 @@ struct vnotify {
     _Atomic uint32_t stop;        /* E4: threads end */
     _Atomic uint32_t turns;       /* E6: the reader's; odd while it is in one */
     _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
-    _Atomic uint32_t house_wake;  /* E5: changes when the housekeeper has work */
+    _Atomic uint32_t house;       /* E5: enum house_state */
+    _Atomic uint32_t opens_asked; /* somebody was told of opens; relaxed: an
+                                     add_watch beside it may be told (opened.c) */
     _Atomic uint32_t child_fds;   /* relaxed: a bound, kept about right */
     _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
@@ -180,6 +190,7 @@ void dispatch_look_at_holds(struct vnotify *, unsigned phases);
 
 /* housekeeper.c */
 void *housekeeper_main(void *engine);
+void housekeeper_wake(struct vnotify *);
 void housekeeper_retire(struct vnotify *, struct watch *);
 void housekeeper_retire_child(struct vnotify *, struct child *);
 void housekeeper_close(struct vnotify *, struct vnotify_instance *);

@@ -8,7 +8,7 @@
 #include "pipeline/engine.h"
 #include "port/holders.h"
 
-static bool same_attributes(const struct look *a, const struct look *b)
+static bool same_attributes(const struct seen *a, const struct look *b)
 {
     return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
 }
@@ -24,7 +24,7 @@ static bool both_times_set(const struct look *look)
  * that was set.  It is one of content if the size is another, or if the
  * content's time moved, but not together with the access time.
  */
-static bool is_modification(const struct look *old, const struct look *look)
+static bool is_modification(const struct seen *old, const struct look *look)
 {
     return look->size != old->size ||
            (look->modified != old->modified && !both_times_set(look));
@@ -34,13 +34,13 @@ static bool is_modification(const struct look *old, const struct look *look)
  * A directory's time moves with its entries, and then to a time that had not
  * come when it was last looked at.
  */
-static bool is_time_set(const struct look *old, const struct look *look)
+static bool is_time_set(const struct seen *old, const struct look *look)
 {
     return look->modified != old->modified &&
            look->modified <= old->changed && !both_times_set(look);
 }
 
-static bool lost_set_id(const struct look *old, const struct look *look)
+static bool lost_set_id(const struct seen *old, const struct look *look)
 {
     return (old->mode & ~look->mode & (S_ISUID | S_ISGID)) != 0 &&
            ((old->mode ^ look->mode) & ~(uint32_t)(S_ISUID | S_ISGID)) == 0;
@@ -190,7 +190,7 @@ struct fate fate_of(struct vnotify *engine, struct vnode *vnode,
             hints |= HINT_MODIFY;
         if (as == VN_IN_MODIFY)
             hints &= ~(uint32_t)HINT_ATTRIB;
-        vnode->seen = look;
+        vnode->seen = seen_in(&look);
         count_links(vnode);
     }
     events = note_self_events(hints, vnode->is_dir) | (as & NOTE_TOGETHER);

@@ -20,36 +20,42 @@
 #include "pipeline/engine.h"
 #include "pipeline/keep.h"
 
-static void wake(struct vnotify *engine)
+/*
+ * E5.  Who gives work calls after it; the housekeeper says BUSY before it looks,
+ * and ASLEEP instead of that before it sleeps.  A call before BUSY gave what is
+ * seen by the look; one after it keeps ASLEEP from being said; one after that
+ * wakes.  All are seq_cst: each side writes one word and reads the other's.
+ */
+void housekeeper_wake(struct vnotify *engine)
 {
-    atomic_fetch_add_explicit(&engine->house_wake, 1, /* E5 */
-                              memory_order_seq_cst);
-    park_wake(&engine->house_wake, INT_MAX);
+    if (atomic_exchange_explicit(&engine->house, HOUSE_CALLED, /* E5 */
+                                 memory_order_seq_cst) == HOUSE_ASLEEP)
+        park_wake(&engine->house, INT_MAX);
 }
 
 void housekeeper_retire(struct vnotify *engine, struct watch *watch)
 {
     handoff_give(&engine->retired, &watch->retire_link);
-    wake(engine);
+    housekeeper_wake(engine);
 }
 
 void housekeeper_retire_child(struct vnotify *engine, struct child *child)
 {
     handoff_give(&engine->retired_children, &child->retire_link);
-    wake(engine);
+    housekeeper_wake(engine);
 }
 
 void housekeeper_close(struct vnotify *engine,
                        struct vnotify_instance *instance)
 {
     handoff_give(&engine->closed, &instance->link);
-    wake(engine);
+    housekeeper_wake(engine);
 }
 
 void housekeeper_release(struct vnotify *engine, struct vnode *vnode)
 {
     handoff_give(&engine->released, &vnode->link);
-    wake(engine);
+    housekeeper_wake(engine);
 }
 
 void housekeeper_put_vnode(struct vnotify *engine, struct vnode *vnode)
@@ -199,17 +205,21 @@ void *housekeeper_main(void *arg)
 
     ck_epoch_register(&engine->epoch, &record, NULL);
     for (;;) {
-        uint32_t seen = atomic_load_explicit(&engine->house_wake, /* E5 */
-                                             memory_order_seq_cst);
+        uint32_t busy = HOUSE_BUSY;
 
+        atomic_store_explicit(&engine->house, HOUSE_BUSY, /* E5 */
+                              memory_order_seq_cst);
         if (!idle(engine)) {
             tidy(engine, &record);
             continue;
         }
-        /* E4: pairs with the store in vnotify_destroy */
-        if (atomic_load_explicit(&engine->stop, memory_order_acquire) != 0)
+        /* E4: pairs with the store in vnotify_destroy, which then calls */
+        if (atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0)
             break;
-        park_wait(&engine->house_wake, seen, NULL);
+        if (atomic_compare_exchange_strong_explicit(
+                &engine->house, &busy, HOUSE_ASLEEP, memory_order_seq_cst,
+                memory_order_seq_cst)) /* E5 */
+            park_wait(&engine->house, HOUSE_ASLEEP, NULL);
     }
     ck_epoch_unregister(&record);
     return NULL;

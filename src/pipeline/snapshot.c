@@ -199,8 +199,9 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     builder->last_name = 0;
     builder->piecemeal = false;
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    err = listing_read(host_fd, builder->raw, builder->raw_size, builder_add,
-                       &job);
+    err = (builder->first ? listing_read_first : listing_read)(
+        host_fd, builder->raw, builder->raw_size, builder_add, &job);
+    builder->first = false;
     /* An empty or one-entry directory can fail half way too. */
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;

@@ -50,6 +50,7 @@ struct snapshot_builder {
     int64_t begun_rt_ns, listed_rt_ns; /* as in struct snapshot */
     uintptr_t last_name;  /* where the host's last name was, in raw */
     bool piecemeal;       /* the listing took more than one call */
+    bool first;           /* the next one's descriptor was not read from yet */
     void *raw; /* the host's own listing goes here first */
     size_t raw_size;
 };

@@ -7,30 +7,32 @@
 #include <unistd.h>
 
 #include "pipeline/hash.h"
-#include "pipeline/table.h"
 
-static unsigned long inode_hash(const void *object, unsigned long seed)
+enum { BUCKETS_MIN = 256 };
+
+struct seen seen_in(const struct look *look)
 {
-    const struct vnode *vnode = object;
-
-    (void)seed;
-    return (unsigned long)hash_u64(vnode->ino ^ hash_u64(vnode->dev));
-}
-
-static bool inode_equal(const void *a, const void *b)
-{
-    const struct vnode *x = a, *y = b;
-
-    return x->ino == y->ino && x->dev == y->dev;
+    return (struct seen){
+        .size = look->size,
+        .modified = look->modified,
+        .changed = look->changed,
+        .mode = look->mode,
+        .uid = look->uid,
+        .gid = look->gid,
+        .links = look->links,
+    };
 }
 
 int registry_init(struct registry *registry)
 {
+    registry->by_inode = calloc(BUCKETS_MIN, sizeof(*registry->by_inode));
+    if (registry->by_inode == NULL)
+        return -ENOMEM;
+    registry->buckets = BUCKETS_MIN;
     pthread_mutex_init(&registry->lock, NULL);
     registry->slots = 1;
     registry->free = NULL;
-    return table_init(&registry->by_inode, inode_hash, inode_equal) ? 0
-                                                                    : -ENOMEM;
+    return 0;
 }
 
 void registry_fini(struct registry *registry)
@@ -43,7 +45,7 @@ void registry_fini(struct registry *registry)
             break;
         free(chunk);
     }
-    ck_hs_destroy(&registry->by_inode);
+    free(registry->by_inode);
     pthread_mutex_destroy(&registry->lock);
 }
 
@@ -104,7 +106,7 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->displaced = false;
     vnode->host_fd = -1;
     /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->armed, 0, memory_order_relaxed);
+    atomic_store_explicit(&vnode->armed, ARM_BUSY, memory_order_relaxed);
     atomic_store_explicit(&vnode->wanted, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->content, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->kept, 0, memory_order_relaxed);
@@ -119,7 +121,7 @@ static void reset(struct vnode *vnode, const struct look *look)
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
     vnode->current = NULL;
     vnode->children = NULL;
-    vnode->seen = *look;
+    vnode->seen = seen_in(look);
     /* relaxed: published by the registry's lock */
     atomic_store_explicit(&vnode->ask_fd, -1, memory_order_relaxed);
     vnode->unlinked = false;
@@ -143,22 +145,85 @@ static void reset(struct vnode *vnode, const struct look *look)
     atomic_store_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
 }
 
+/* By inode: all with the lock. */
+
+static uint32_t *bucket_of(const struct registry *registry, uint64_t dev,
+                           uint64_t ino)
+{
+    uint64_t hash = hash_u64(ino ^ hash_u64(dev));
+
+    return &registry->by_inode[hash & (registry->buckets - 1)];
+}
+
+static void insert(struct registry *registry, struct vnode *vnode)
+{
+    uint32_t *head = bucket_of(registry, vnode->dev, vnode->ino);
+
+    vnode->by_inode = *head;
+    *head = vnode->slot;
+}
+
+static struct vnode *find(struct registry *registry, const struct look *look)
+{
+    uint32_t slot = *bucket_of(registry, look->dev, look->ino);
+
+    while (slot != 0) {
+        struct vnode *vnode = registry_slot(registry, slot);
+
+        if (vnode->ino == look->ino && vnode->dev == look->dev)
+            return vnode;
+        slot = vnode->by_inode;
+    }
+    return NULL;
+}
+
+static void take_out(struct registry *registry, struct vnode *vnode)
+{
+    uint32_t *at = bucket_of(registry, vnode->dev, vnode->ino);
+
+    while (*at != vnode->slot)
+        at = &registry_slot(registry, *at)->by_inode;
+    *at = vnode->by_inode;
+}
+
+/* Twice as many buckets; without memory chains are longer, and not wrong. */
+static void grow(struct registry *registry)
+{
+    uint32_t *old = registry->by_inode, buckets = registry->buckets;
+    uint32_t *grown = calloc((size_t)buckets * 2, sizeof(*grown));
+
+    if (grown == NULL)
+        return;
+    registry->by_inode = grown;
+    registry->buckets = buckets * 2;
+    for (uint32_t i = 0; i < buckets; i++) {
+        uint32_t slot = old[i];
+
+        while (slot != 0) {
+            struct vnode *vnode = registry_slot(registry, slot);
+
+            slot = vnode->by_inode;
+            insert(registry, vnode);
+        }
+    }
+    free(old);
+}
+
 static struct vnode *registry_make(struct registry *registry,
-                                   const struct look *look, unsigned long hash)
+                                   const struct look *look)
 {
     struct vnode *vnode = take_slot(registry);
+    uint32_t in_use;
 
     if (vnode == NULL)
         return NULL;
     reset(vnode, look);
-    if (!ck_hs_put(&registry->by_inode, hash, vnode)) {
-        vnode->link.next = registry->free == NULL ? NULL
-                                                  : &registry->free->link;
-        registry->free = vnode;
-        return NULL;
-    }
     /* relaxed: for decisions of cost */
-    atomic_fetch_add_explicit(&registry->in_use, 1, memory_order_relaxed);
+    in_use = atomic_fetch_add_explicit(&registry->in_use, 1,
+                                       memory_order_relaxed);
+    if (in_use >= registry->buckets)
+        grow(registry);
+    insert(registry, vnode);
     /* Nobody else posts to this generation yet: the word is free. */
     (void)claim_post(&vnode->claim, NULL, claim_generation(&vnode->claim), 0,
                      BARRIER_UNCOUNTED);
@@ -168,17 +233,15 @@ static struct vnode *registry_make(struct registry *registry,
 struct vnode *registry_get(struct registry *registry, const struct look *look,
                            bool *made)
 {
-    struct vnode key = { .dev = look->dev, .ino = look->ino };
     struct vnode *vnode;
-    unsigned long hash = inode_hash(&key, 0);
 
     pthread_mutex_lock(&registry->lock);
-    vnode = ck_hs_get(&registry->by_inode, hash, &key);
+    vnode = find(registry, look);
     *made = vnode == NULL;
     if (vnode != NULL)
         vnode->users++;
     else
-        vnode = registry_make(registry, look, hash);
+        vnode = registry_make(registry, look);
     pthread_mutex_unlock(&registry->lock);
     return vnode;
 }
@@ -187,7 +250,7 @@ void registry_displace(struct registry *registry, struct vnode *vnode)
 {
     pthread_mutex_lock(&registry->lock);
     if (!vnode->displaced)
-        (void)ck_hs_remove(&registry->by_inode, inode_hash(vnode, 0), vnode);
+        take_out(registry, vnode);
     vnode->displaced = true;
     pthread_mutex_unlock(&registry->lock);
 }
@@ -200,7 +263,7 @@ bool registry_put(struct registry *registry, struct vnode *vnode)
     assert(vnode->users > 0);
     last = --vnode->users == 0;
     if (last && !vnode->displaced)
-        (void)ck_hs_remove(&registry->by_inode, inode_hash(vnode, 0), vnode);
+        take_out(registry, vnode);
     pthread_mutex_unlock(&registry->lock);
     return last;
 }

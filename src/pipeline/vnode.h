@@ -12,7 +12,6 @@
  */
 #pragma once
 
-#include <ck_hs.h>
 #include <pthread.h>
 #include <stdbool.h>
 
@@ -25,19 +24,30 @@
 struct vnotify;
 struct children;
 
+enum arm_state {
+    ARM_BUSY,    /* somebody opens it, or asks the kqueue for more */
+    ARM_DONE,    /* the knote is there */
+    ARM_AWAITED, /* ARM_BUSY, and others sleep on it */
+};
+
+/* What of a look is compared with the next one. */
+struct seen {
+    int64_t size, modified, changed;
+    uint32_t mode, uid, gid, links;
+};
+
+/* There is one for each watched inode: what most have zero is kept small. */
 struct vnode {
     struct claim claim; /* bits: enum note_hint */
     uint32_t slot;
     uint32_t users;     /* registry lock */
     uint64_t dev, ino;  /* fixed while registered */
-    bool is_dir, is_file; /* fixed; a regular file */
-    bool displaced;     /* registry lock: another has its number by now */
+    uint32_t by_inode;  /* registry lock: slot of the next of this hash; 0 */
     int host_fd;        /* fixed once armed: a descriptor, or what stands for
                            a parked one (kq.h); see descriptor.h */
-    _Atomic int32_t armed; /* V1: 1 the knote is there, < 0 -errno; 0 an
-                              add_watch is at it, the others sleep on it */
+    _Atomic int32_t armed; /* V1: enum arm_state, or -errno */
     _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
-                                NOTE_WANT_SELF, by whoever set armed to 0 */
+                                NOTE_WANT_SELF, by whoever is at it */
     _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: set once, by
                                whoever has it open first; < 0: none.  May be
                                host_fd */
@@ -55,30 +65,32 @@ struct vnode {
     _Atomic uint64_t crossed_ns; /* when the newest note of a rename across
                                     directories was read; relaxed: the claim
                                     orders it, as V6 */
-    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
     _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
-    _Atomic uint32_t alarm_listed; /* A1 */
     struct handoff_link alarm_link;
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */
+    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
+    _Atomic uint8_t alarm_listed; /* A1 */
+    bool is_dir, is_file;      /* fixed while registered; a regular file */
+    bool displaced;            /* registry lock: another has its number now */
 
     /* holder's */
-    struct snapshot *current;  /* the newest listing, or NULL */
-    struct children *children; /* a directory's, if content is wanted */
-    struct look seen;          /* when last looked at */
     bool unlinked;             /* its last name is gone, somebody has it open */
     bool counted;              /* in engine.child_fds */
     bool open;                 /* in engine.open_fds */
     bool pinned;               /* parked, but lent_fd stays open */
+    bool failing;              /* counted in engine.failing */
     int lent_fd;               /* parked: open while it is served; -ESTALE: it
                                   has ended; < 0 */
+    struct snapshot *current;  /* the newest listing, or NULL */
+    struct children *children; /* a directory's, if content is wanted */
+    struct seen seen;          /* when last looked at */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
-    bool failing;              /* counted in engine.failing */
     uint32_t backoff_us;
     uint64_t listed_ns;        /* when the last listing began; 0: none yet */
-    uint64_t cost_ns;          /* of the last listing */
-    uint64_t least_cost_ns;    /* of the last two: one may have been preempted */
+    uint32_t cost_ns;          /* of the last listing; at most 4 s */
+    uint32_t least_cost_ns;    /* of the last two: one may have been preempted */
     uint64_t rest_until_ns;
     uint64_t due_ns;           /* in the timer: when it is served next */
     uint32_t timer_index;
@@ -89,12 +101,15 @@ enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };
 /* All vnodes: slots by number, and by (device, inode) those in use. */
 struct registry {
     pthread_mutex_t lock; /* control calls only, never across I/O */
-    ck_hs_t by_inode;
+    uint32_t *by_inode; /* slots, chained by vnode.by_inode; 0: none */
+    uint32_t buckets;   /* a power of two */
     _Atomic(struct vnode *) chunks[VNODE_CHUNKS_MAX]; /* V4 */
     uint32_t slots; /* made so far; slot 0 is never used */
     struct vnode *free;
     _Atomic uint32_t in_use; /* relaxed: for decisions of cost */
 };
+
+struct seen seen_in(const struct look *);
 
 int registry_init(struct registry *);
 void registry_fini(struct registry *);

@@ -15,6 +15,16 @@ void offer_release(struct vnotify *engine, struct offer *offer)
     free(offer);
 }
 
+void untold_free(struct vnotify *engine, struct untold *untold)
+{
+    if (untold == NULL)
+        return;
+    offer_release(engine, untold->latest);
+    arena_free(&engine->arenas, untold->own);
+    content_set_fini(&untold->content);
+    free(untold);
+}
+
 struct watch *watch_create(struct vnotify_instance *instance,
                            struct vnode *vnode, uint32_t mask,
                            struct snapshot *told, uint64_t told_ended)
@@ -60,10 +70,8 @@ void watch_release(struct vnotify *engine, struct watch *watch)
     /* relaxed: nobody else has it any more */
     offer_release(engine,
                   atomic_load_explicit(&watch->offer, memory_order_relaxed));
-    offer_release(engine, watch->latest);
-    arena_free(&engine->arenas, watch->own);
+    untold_free(engine, watch->untold);
     snapshot_release(&engine->arenas, watch->told);
-    content_set_fini(&watch->untold_content);
     drop_contents(watch);
     instance_release(watch->instance);
     free(watch);

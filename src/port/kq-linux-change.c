@@ -9,6 +9,7 @@
 #include "port/kq-linux-internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Unlocks, and wakes kq_wait if a knote was queued under its sleep. */
@@ -88,12 +89,39 @@ static bool asks_first(struct kq *kq, int32_t index, uint32_t asked)
     return (before & changes) == 0 && (asked & changes) != 0;
 }
 
-/* Puts the knote onto the inode of this wd.  With the lock. */
-static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
-                  const struct stat *before, const struct stat *now)
+/* What a change is about, and what was found out without the lock. */
+struct adding {
+    const struct kevent *change;
+    const struct kq_known *known; /* NULL: nothing */
+    struct above above[KQ_ABOVE];
+    struct stat before, now; /* before, after the kernel watch */
+    int32_t wd;
+    struct place place; /* parent_wd == 0: not known */
+};
+
+/* Where it is, if it is a directory without a parent.  With the lock. */
+static int settle_parent(struct kq *kq, const struct adding *adding)
 {
+    int32_t index = node_find(kq, adding->wd);
+    if (node_at(kq, index)->parent != 0 || !S_ISDIR(adding->now.st_mode) ||
+        !host_wants_parent(adding->change->fflags))
+        return 0;
+    int32_t parent = adding->place.parent_wd == 0
+                         ? 0
+                         : node_find(kq, adding->place.parent_wd);
+    if (parent == 0 || parent == index ||
+        (node_at(kq, index)->state & NODE_REMOVED))
+        return host_adopt(kq, adding->wd);
+    node_set_parent(kq, index, parent, adding->place.name_hash);
+    return 0;
+}
+
+/* Puts the knote onto the inode of this wd.  With the lock. */
+static int settle(struct kq *kq, const struct adding *adding)
+{
+    const struct kevent *change = adding->change;
     int host_fd = (int)change->ident;
-    int32_t index = node_take(kq, wd);
+    int32_t index = node_take(kq, adding->wd);
     if (index == 0)
         return -ENOMEM;
     struct knote *knote = knote_find(kq, host_fd);
@@ -108,21 +136,18 @@ static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
     }
     if (node_at(kq, index)->knotes != KNOTE_NONE &&
         asks_first(kq, index, change->fflags))
-        host_remember(node_at(kq, index), now);
+        host_remember(node_at(kq, index), &adding->now);
     if (is_new) {
         if (!knote_create(kq, host_fd)) {
             node_release(kq, index);
             return -ENOMEM;
         }
         if (node_at(kq, index)->knotes == KNOTE_NONE)
-            init_node(kq, index, before, now);
+            init_node(kq, index, &adding->before, &adding->now);
         knote_attach(kq, host_fd, index);
     }
     touch(kq, host_fd, change, is_new);
-    bool lacks_parent = node_at(kq, index)->parent == 0 &&
-                        S_ISDIR(now->st_mode) &&
-                        host_wants_parent(change->fflags);
-    int rc = lacks_parent ? host_adopt(kq, wd) : 0;
+    int rc = settle_parent(kq, adding);
     /* Short of room now: refuse.  An unreadable parent: do without. */
     if (rc != -ENOSPC && rc != -ENOMEM)
         return 0;
@@ -132,34 +157,75 @@ static int settle(struct kq *kq, const struct kevent *change, int32_t wd,
     return rc;
 }
 
-static int add_by(struct kq *kq, const struct kevent *change, int host_fd)
+static void stat_of(const struct look *look, struct stat *st)
 {
-    struct stat before, now;
-    if (fstat(host_fd, &before) != 0)
+    const int64_t second = 1000000000;
+    *st = (struct stat){
+        .st_mode = look->mode,
+        .st_uid = look->uid,
+        .st_gid = look->gid,
+        .st_nlink = look->links,
+        .st_size = look->size,
+        .st_mtim = {look->modified / second, look->modified % second},
+        .st_ctim = {look->changed / second, look->changed % second},
+    };
+}
+
+/*
+ * Without the lock: the kernel watch, and what there is behind it, since what
+ * is missed there comes as an event.  Of a directory, whose entries are not
+ * compared, what there was before will do.
+ */
+static int ask_host(const struct kq *kq, int host_fd, struct adding *adding)
+{
+    const struct kq_known *known = adding->known;
+    uint32_t asked = adding->change->fflags;
+    bool is_dir = S_ISDIR(adding->before.st_mode);
+    int32_t wd = host_watch(kq, host_fd, asked, is_dir);
+    if (wd < 0)
+        return wd;
+    adding->wd = wd;
+    if (!known || !is_dir)
+        return fstat(host_fd, &adding->now) == 0 ? 0 : -EBADF;
+    adding->now = adding->before;
+    if (!host_wants_parent(asked) ||
+        !above_guess(adding->above, host_fd, known, &adding->place))
+        adding->place.parent_wd = 0;
+    return 0;
+}
+
+static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
+                  const struct kq_known *known)
+{
+    struct adding adding = {.change = change, .known = known, .wd = -1};
+    if (known)
+        stat_of(known->look, &adding.before);
+    else if (fstat(host_fd, &adding.before) != 0)
         return -EBADF;
     pthread_mutex_lock(&kq->lock);
     bool has_room = node_reserve(kq);
     node_begin_add(kq);
+    memcpy(adding.above, kq->above, sizeof(adding.above));
     pthread_mutex_unlock(&kq->lock);
 
-    int rc = has_room ? 0 : -ENOMEM;
-    int32_t wd = -1;
-    if (rc == 0) {
-        wd = host_watch(kq, host_fd, change->fflags, S_ISDIR(before.st_mode));
-        rc = wd < 0 ? wd : 0;
-    }
-    /* After the watch: what is missed here comes as an event. */
-    if (rc == 0 && fstat(host_fd, &now) != 0)
-        rc = -EBADF;
+    int rc = has_room ? ask_host(kq, host_fd, &adding) : -ENOMEM;
 
     pthread_mutex_lock(&kq->lock);
     if (rc == 0)
-        rc = settle(kq, change, wd, &before, &now);
-    else if (wd >= 0)
-        node_release(kq, node_take(kq, wd));
+        rc = settle(kq, &adding);
+    else if (adding.wd >= 0)
+        node_release(kq, node_take(kq, adding.wd));
     node_end_add(kq);
     unlock_and_wake(kq);
     return rc;
+}
+
+int kq_add(struct kq *kq, const struct kevent *change,
+           const struct kq_known *known)
+{
+    if (change->ident >= KQ_PARKED_FIRST)
+        return kq_event(kq, change, 1, NULL, 0);
+    return add_by(kq, change, (int)change->ident, known);
 }
 
 static int add_vnode(struct kq *kq, const struct kevent *change)
@@ -168,11 +234,11 @@ static int add_vnode(struct kq *kq, const struct kevent *change)
         return -EBADF;
     int host_fd = (int)change->ident;
     if (host_fd < KQ_PARKED_FIRST)
-        return add_by(kq, change, host_fd);
+        return add_by(kq, change, host_fd, NULL);
     host_fd = kq_reopen(kq, host_fd, KQ_TO_LOOK);
     if (host_fd < 0)
         return host_fd;
-    int rc = add_by(kq, change, host_fd);
+    int rc = add_by(kq, change, host_fd, NULL);
     close(host_fd);
     return rc;
 }

@@ -14,6 +14,7 @@
  *
  * Not told, then: the removal of a directory whose parent may not be read, and
  * of one that is open as the root of a bind mount, where ".." leads elsewhere.
+ * (kq-linux-above.c has a shorter way, for most.)
  *
  * IN_MASK_ADD only ever adds bits, so the order in which two threads call for
  * one inode does not matter.  Bits that nobody needs any more stay until the
@@ -59,11 +60,23 @@ static uint32_t kernel_mask(const struct kq *kq, uint32_t asked, bool is_dir)
     return mask == IN_MASK_ADD ? IN_MASK_ADD | IN_DELETE_SELF : mask;
 }
 
+/* As snprintf would, which is slow: this is done for each watch. */
+static void proc_path(int host_fd, char path[PROC_PATH_MAX])
+{
+    char digits[12];
+    int at = sizeof(digits);
+    digits[--at] = '\0';
+    do
+        digits[--at] = (char)('0' + host_fd % 10);
+    while ((host_fd /= 10) > 0);
+    stpcpy(stpcpy(path, "/proc/self/fd/"), digits + at);
+}
+
 int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
                    bool is_dir)
 {
     char path[PROC_PATH_MAX];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", host_fd);
+    proc_path(host_fd, path);
     int wd =
         inotify_add_watch(kq->inotify_fd, path, kernel_mask(kq, asked, is_dir));
     return wd < 0 ? -errno : wd;
@@ -74,7 +87,7 @@ bool host_wants_parent(uint32_t asked)
     return asked & (NOTE_DELETE | NOTE_LINK);
 }
 
-static uint32_t learn_name(int host_fd)
+uint32_t host_learn_name(int host_fd)
 {
     char path[PROC_PATH_MAX], target[PATH_MAX];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", host_fd);
@@ -145,56 +158,77 @@ static int stat_unlocked(int host_fd, struct stat *st)
 }
 
 /* The answers of one look at a directory, taken without the lock. */
-struct look {
-    int32_t parent_wd;
-    uint32_t name_hash;
+struct sight {
+    struct place place; /* parent_wd < 0: none */
+    struct look parent;
+    bool knows_parent;
     bool is_removed;
 };
 
-static int look_at(const struct kq *kq, int host_fd, struct look *look)
+/* The directory above by a descriptor: that it and no other is watched. */
+static int watch_parent(const struct kq *kq, int host_fd, struct sight *sight)
 {
     char path[PROC_PATH_MAX];
-    struct stat st;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d/..", host_fd);
-    look->parent_wd =
-        inotify_add_watch(kq->inotify_fd, path, IN_MASK_ADD | IN_DELETE);
-    int rc = look->parent_wd < 0 ? -errno : 0;
-    look->name_hash = learn_name(host_fd);
-    look->is_removed = stat_unlocked(host_fd, &st) == 0 && st.st_nlink == 0;
-    return rc;
+    int parent_fd = openat(host_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (parent_fd < 0 && errno != EMFILE && errno != ENFILE)
+        return -errno;
+    if (parent_fd < 0)
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/..", host_fd);
+    else
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", parent_fd);
+    int wd = inotify_add_watch(kq->inotify_fd, path, IN_MASK_ADD | IN_DELETE);
+    if (wd < 0)
+        wd = -errno;
+    sight->knows_parent = wd >= 0 && parent_fd >= 0 &&
+                          look_at(parent_fd, "", &sight->parent) == 0;
+    if (parent_fd >= 0)
+        close(parent_fd);
+    return wd;
 }
 
-static int look_at_borrowed(const struct kq *kq, const struct borrowed *fd,
-                            struct look *look)
+static int see(const struct kq *kq, int host_fd, struct sight *sight)
+{
+    struct stat st;
+    sight->place.parent_wd = watch_parent(kq, host_fd, sight);
+    sight->place.name_hash = host_learn_name(host_fd);
+    sight->is_removed = stat_unlocked(host_fd, &st) == 0 && st.st_nlink == 0;
+    return sight->place.parent_wd < 0 ? sight->place.parent_wd : 0;
+}
+
+static int see_borrowed(const struct kq *kq, const struct borrowed *fd,
+                        struct sight *sight)
 {
     int host_fd = borrowed_open(fd);
+    *sight = (struct sight){0};
     if (host_fd < 0) {
-        *look = (struct look){.parent_wd = -1,
-                              .is_removed = host_fd == -ESTALE};
+        sight->place.parent_wd = -1;
+        sight->is_removed = host_fd == -ESTALE;
         return host_fd;
     }
-    int rc = look_at(kq, host_fd, look);
+    int rc = see(kq, host_fd, sight);
     borrowed_close(fd, host_fd);
     return rc;
 }
 
-/* What the look has shown.  0 or -ENOMEM. */
-static int accept_look(struct kq *kq, int32_t index, int32_t parent,
-                       const struct look *look)
+/* What has been seen.  0 or -ENOMEM. */
+static int accept_sight(struct kq *kq, int32_t index, int32_t parent,
+                        const struct sight *sight)
 {
-    if (look->is_removed)
+    if (parent != 0 && sight->knows_parent)
+        above_remember(kq, &sight->parent, sight->place.parent_wd);
+    if (sight->is_removed)
         host_tell_removed(kq, index, false);
     else if (parent != 0 && parent != index) /* "/" is its own parent */
-        node_set_parent(kq, index, parent, look->name_hash);
+        node_set_parent(kq, index, parent, sight->place.name_hash);
     else
         node_clear_parent(kq, index);
-    return look->parent_wd >= 0 && parent == 0 ? -ENOMEM : 0;
+    return sight->place.parent_wd >= 0 && parent == 0 ? -ENOMEM : 0;
 }
 
 int host_adopt(struct kq *kq, int32_t wd)
 {
     struct borrowed fd;
-    struct look look;
+    struct sight sight;
     int32_t index = 0;
     int rc = 0;
     while (index == 0 && borrow(kq, wd, &fd)) {
@@ -202,12 +236,12 @@ int host_adopt(struct kq *kq, int32_t wd)
             return 0;
         node_begin_add(kq);
         pthread_mutex_unlock(&kq->lock);
-        rc = look_at_borrowed(kq, &fd, &look);
+        rc = see_borrowed(kq, &fd, &sight);
         pthread_mutex_lock(&kq->lock);
 
-        int32_t parent = rc == 0 ? node_take(kq, look.parent_wd) : 0;
+        int32_t parent = rc == 0 ? node_take(kq, sight.place.parent_wd) : 0;
         index = give_back(kq, &fd);
-        if (index != 0 && accept_look(kq, index, parent, &look) != 0)
+        if (index != 0 && accept_sight(kq, index, parent, &sight) != 0)
             rc = -ENOMEM;
         if (parent != 0)
             node_release(kq, parent);

@@ -5,7 +5,7 @@
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
  *                   kq-linux-parked.c knotes without a descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
- *     kernel <--- kq-linux-host.c   inotify_add_watch, fstat
+ *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
  *
  * A *knote* belongs to a descriptor number, a *node* to a kernel watch, that is
@@ -20,11 +20,12 @@
  *           all is looked up again, by wd and by descriptor number.
  * LIFETIME: knotes and nodes live in chunks that stay until kq_destroy, so a
  *           stale index reads a wrong object at worst, never freed memory.
- * MEMORY:   knote 40 bytes, parked 104, node 72, hash buckets 8 to 16 per node.
+ * MEMORY:   knote 40 bytes, parked 64, node 64, hash buckets 8 to 16 per node.
  */
 #pragma once
 
 #include "port/kq.h"
+#include "port/look.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -39,7 +40,9 @@ enum {
     KQ_CANDIDATES = 16,    /* children of one name hash, else sweep them all */
     KQ_READ_BYTES = 65536, /* about 2,000 kernel events */
     KQ_HANDLE_BYTES = 32,  /* of a file handle; longer: not parked */
+    KQ_HANDLE_NEAR = 16,   /* most are no longer */
     KQ_MOUNTS = 16,        /* file systems with parked knotes */
+    KQ_ABOVE = 8,          /* parents of directories that are known again */
 };
 
 /* Knote ids: a descriptor number, KQ_PARKED_FIRST + i for the parked one of
@@ -97,25 +100,41 @@ struct move { /* IN_MOVED_FROM that waits for its IN_MOVED_TO */
     bool is_dir;
 };
 
-struct handle { /* by which an inode is had again; constant */
-    uint64_t dev, ino;
-    int32_t type;
+struct handle { /* by which an inode is had again */
+    uint64_t dev;
+    uint32_t ino_hash;
     bool is_dir;
-    uint16_t bytes;
+    uint8_t type, bytes;
     unsigned char data[KQ_HANDLE_BYTES];
 };
 
 struct parked { /* from kq_park to kq_close; its knote may end earlier */
     struct knote knote;
-    struct handle handle;
-    uint32_t mount;
-    int32_t free_next; /* index + 1; 0: the last */
+    uint32_t ino_hash;
+    uint8_t mount, type, bytes; /* of the handle, as in struct handle */
+    bool is_dir;
+    union {
+        unsigned char near[KQ_HANDLE_NEAR];
+        unsigned char *far; /* a longer one */
+        int32_t free_next; /* index + 1; 0: the last */
+    };
 };
 
 struct mount { /* what open_by_handle_at needs; users == 0: none */
     uint64_t dev;
     int host_fd;
     uint32_t users;
+};
+
+struct above { /* a watched parent; wd == 0: none */
+    uint64_t dev, ino;
+    int64_t born;
+    int32_t wd;
+};
+
+struct place { /* where a directory is: its parent, and its name there */
+    int32_t parent_wd;
+    uint32_t name_hash;
 };
 
 struct user_knote {
@@ -158,6 +177,10 @@ struct kq {
 
     uint32_t norphans, orphan_cursor;
 
+    /* kq-linux-above.c */
+    struct above above[KQ_ABOVE];
+    uint32_t above_next;
+
     /* kq-linux-notes.c, kq-linux.c */
     _Atomic bool draining;               /* L1, L2 */
     _Atomic uint64_t overflows;          /* relaxed: a counter */
@@ -171,6 +194,19 @@ struct kq {
 
 /* Without the lock: 0 or -errno. */
 int change_apply(struct kq *kq, const struct kevent *change);
+
+/*** kq-linux-above.c ***/
+
+/* With the lock: the parent of this wd. */
+void above_remember(struct kq *kq, const struct look *parent, int32_t wd);
+
+/*
+ * Without the lock, by a copy of kq->above that was taken since node_begin_add:
+ * true if the directory, which is watched, is in one of those, by its supposed
+ * name if there is one.
+ */
+bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
+                 const struct kq_known *known, struct place *place);
 
 /*** kq-linux-knote.c ***/
 
@@ -278,6 +314,9 @@ int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
 
 /* Whether the kernel must be asked about the parent as well. */
 bool host_wants_parent(uint32_t asked);
+
+/* The hash of the name that the directory has now, or NAME_UNKNOWN. */
+uint32_t host_learn_name(int host_fd);
 
 /*
  * Watches the directory above the directory of this wd and learns the name in

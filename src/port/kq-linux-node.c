@@ -207,12 +207,24 @@ void node_end_add(struct kq *kq)
     }
 }
 
+/* Something was taken for its child that is another's: see kq-linux-above.c. */
+static void orphan_children(struct kq *kq, int32_t parent)
+{
+    for (size_t i = 1; i < kq->nnode_chunks * KQ_CHUNK; i++) {
+        struct node *node = node_at(kq, (int32_t)i);
+        if (node->wd != 0 && node->parent == parent)
+            node_set_orphan(kq, node, true);
+    }
+}
+
 void node_bury(struct kq *kq, int32_t index)
 {
     struct node *node = node_at(kq, index);
     assert(!(node->state & NODE_DEAD));
     unlink_wd(kq, index);
     node->state |= NODE_DEAD;
+    if (node->nchildren > 0)
+        orphan_children(kq, index);
     node_set_orphan(kq, node, false);
     node_clear_parent(kq, index);
     node_release(kq, index);

@@ -69,28 +69,54 @@ static void let_go(struct kq *kq, int32_t id)
 {
     struct parked *parked = parked_at(kq, id);
     parked->knote.status = 0;
+    if (parked->bytes > KQ_HANDLE_NEAR)
+        free(parked->far);
+    parked->bytes = 0;
     parked->free_next = kq->parked_free;
     kq->parked_free = id - KQ_PARKED_FIRST + 1;
 }
 
 /*** Handles ***/
 
-static int handle_of(int host_fd, struct handle *handle, int *mount_id)
+/* A handle says all; this is in case that a file system's does not. */
+static uint32_t hash_ino(uint64_t ino)
+{
+    return (uint32_t)(ino * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+/* With the lock. */
+static bool keep_handle(struct parked *parked, const struct handle *handle)
+{
+    unsigned char *to = parked->near;
+    if (handle->bytes > KQ_HANDLE_NEAR)
+        to = parked->far = malloc(handle->bytes);
+    if (!to)
+        return false;
+    memcpy(to, handle->data, handle->bytes);
+    parked->ino_hash = handle->ino_hash;
+    parked->is_dir = handle->is_dir;
+    parked->type = handle->type;
+    parked->bytes = handle->bytes;
+    return true;
+}
+
+static int handle_of(int host_fd, const struct look *look,
+                     struct handle *handle, int *mount_id)
 {
     union file_handle_room room = {.handle.handle_bytes = KQ_HANDLE_BYTES};
-    struct stat st;
-    if (fstat(host_fd, &st) != 0 ||
-        name_to_handle_at(host_fd, "", &room.handle, mount_id,
+    if (!S_ISDIR(look->mode) && !S_ISREG(look->mode))
+        return -EOPNOTSUPP;
+    if (name_to_handle_at(host_fd, "", &room.handle, mount_id,
                           AT_EMPTY_PATH) != 0)
         return -errno; /* EOVERFLOW: it is longer */
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+    if (room.handle.handle_type < 0 || room.handle.handle_type > UINT8_MAX)
         return -EOPNOTSUPP;
     *handle = (struct handle){
-        .dev = st.st_dev,
-        .ino = st.st_ino,
-        .type = room.handle.handle_type,
-        .is_dir = S_ISDIR(st.st_mode),
-        .bytes = (uint16_t)room.handle.handle_bytes,
+        .dev = look->dev,
+        .ino_hash = hash_ino(look->ino),
+        .is_dir = S_ISDIR(look->mode),
+        .type = (uint8_t)room.handle.handle_type,
+        .bytes = (uint8_t)room.handle.handle_bytes,
     };
     memcpy(handle->data, room.handle.f_handle, handle->bytes);
     return 0;
@@ -110,7 +136,8 @@ int parked_open(const struct parked_ref *ref, int flags)
     if (host_fd < 0)
         return -errno;
     if (fstatat(host_fd, "", &st, AT_EMPTY_PATH) == 0 &&
-        st.st_dev == ref->handle.dev && st.st_ino == ref->handle.ino)
+        st.st_dev == ref->handle.dev &&
+        hash_ino(st.st_ino) == ref->handle.ino_hash)
         return host_fd;
     close(host_fd);
     return -ESTALE;
@@ -119,7 +146,16 @@ int parked_open(const struct parked_ref *ref, int flags)
 void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
 {
     const struct parked *parked = parked_at(kq, id);
-    ref->handle = parked->handle;
+    ref->handle = (struct handle){
+        .dev = kq->mounts[parked->mount].dev,
+        .ino_hash = parked->ino_hash,
+        .is_dir = parked->is_dir,
+        .type = parked->type,
+        .bytes = parked->bytes,
+    };
+    memcpy(ref->handle.data,
+           parked->bytes > KQ_HANDLE_NEAR ? parked->far : parked->near,
+           parked->bytes);
     ref->mount_fd = kq->mounts[parked->mount].host_fd;
     kq->mount_borrowers++;
 }
@@ -246,18 +282,22 @@ static int park(struct kq *kq, int host_fd, const struct handle *handle,
     if (id < 0)
         return id;
     struct parked *parked = parked_at(kq, id);
-    parked->handle = *handle;
-    parked->mount = (uint32_t)mount;
+    if (!keep_handle(parked, handle)) {
+        parked->bytes = 0;
+        let_go(kq, id);
+        return -ENOMEM;
+    }
+    parked->mount = (uint8_t)mount;
     kq->mounts[mount].users++;
     knote_move(kq, host_fd, id);
     return id;
 }
 
-int kq_park(struct kq *kq, int host_fd)
+int kq_park(struct kq *kq, int host_fd, const struct look *look)
 {
     struct handle handle = {0};
     int fds[KQ_MOUNTS], mount_fd = -1, mount_id;
-    int rc = handle_of(host_fd, &handle, &mount_id);
+    int rc = handle_of(host_fd, look, &handle, &mount_id);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&kq->lock);
@@ -302,17 +342,20 @@ int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
 
 bool kq_is_parked_one(struct kq *kq, int parked, int host_fd)
 {
+    struct parked_ref known;
     struct handle handle;
     int mount_id;
-    if (handle_of(host_fd, &handle, &mount_id) != 0)
-        return false; /* parked inodes have handles */
     pthread_mutex_lock(&kq->lock);
-    const struct handle *known = &parked_at(kq, parked)->handle;
-    bool is_same = handle.dev == known->dev && handle.type == known->type &&
-                   handle.bytes == known->bytes &&
-                   memcmp(handle.data, known->data, handle.bytes) == 0;
+    parked_borrow(kq, parked, &known);
+    parked_give_back(kq); /* its handle is enough */
     pthread_mutex_unlock(&kq->lock);
-    return is_same;
+    const struct look look = {
+        .mode = known.handle.is_dir ? S_IFDIR : S_IFREG,
+    };
+    return handle_of(host_fd, &look, &handle, &mount_id) == 0 &&
+           handle.type == known.handle.type &&
+           handle.bytes == known.handle.bytes &&
+           memcmp(handle.data, known.handle.data, handle.bytes) == 0;
 }
 
 void parked_end(struct kq *kq, int32_t id)
@@ -334,7 +377,11 @@ void parked_free_all(struct kq *kq)
     for (int i = 0; i < KQ_MOUNTS; i++)
         if (kq->mounts[i].host_fd > 0)
             close(kq->mounts[i].host_fd);
-    for (size_t i = 0; i < kq->nparked_chunks; i++)
+    for (size_t i = 0; i < kq->nparked_chunks; i++) {
+        for (int at = 0; at < KQ_CHUNK; at++)
+            if (kq->parked_chunks[i][at].bytes > KQ_HANDLE_NEAR)
+                free(kq->parked_chunks[i][at].far);
         free(kq->parked_chunks[i]);
+    }
     free(kq->parked_chunks);
 }

@@ -50,6 +50,13 @@ int kq_event(struct kq *kq, const struct kevent *changes, int nchanges,
     return n < 0 ? -errno : n;
 }
 
+int kq_add(struct kq *kq, const struct kevent *change,
+           const struct kq_known *known)
+{
+    (void)known; /* the system knows best */
+    return kq_event(kq, change, 1, NULL, 0);
+}
+
 /* Rounded up: a sleep of nothing would make a caller's loop spin. */
 static int poll_ms(const struct timespec *timeout)
 {
@@ -90,10 +97,11 @@ void kq_close(struct kq *kq, int host_fd)
 }
 
 /* A knote of kqueue(2) goes with its descriptor. */
-int kq_park(struct kq *kq, int host_fd)
+int kq_park(struct kq *kq, int host_fd, const struct look *look)
 {
     (void)kq;
     (void)host_fd;
+    (void)look;
     return -EOPNOTSUPP;
 }
 

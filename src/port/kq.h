@@ -30,6 +30,7 @@ enum kq_notes {
 };
 
 struct kq;
+struct look;
 
 /* 0 or -errno.  `notes` chooses what the Linux port models. */
 int kq_create(struct kq **kq, enum kq_notes notes);
@@ -47,6 +48,18 @@ void kq_destroy(struct kq *kq);
 int kq_event(struct kq *kq, const struct kevent *changes, int nchanges,
              struct kevent *events, int nevents);
 
+/*
+ * kq_event of one EV_ADD of EVFILT_VNODE, for a descriptor that has just been
+ * opened; the Linux port then asks its kernel for less.
+ */
+struct kq_known {
+    const struct look *look; /* at the descriptor, before the call */
+    const char *name;        /* that its directory supposedly has, or "" */
+};
+
+int kq_add(struct kq *kq, const struct kevent *change,
+           const struct kq_known *known);
+
 /* Waits until something is pending: 0, -ETIMEDOUT, -EINTR.  NULL: no limit. */
 int kq_wait(struct kq *kq, const struct timespec *timeout);
 
@@ -63,12 +76,13 @@ void kq_close(struct kq *kq, int host_fd);
  * Parking: keeping the knote of a directory or a regular file without a
  * descriptor.
  *
- * kq_park moves the knote of host_fd to an id that stands for the inode from
- * then on: as ident of EV_ADD and of events, and for kq_close, which ends it
- * (not EV_DELETE).  Notes are not lost on the way.  The descriptor is the
- * caller's, to be closed with close(2).  An id is KQ_PARKED_FIRST or more, so
- * that it is nobody's descriptor; or -errno, where the inode could not be had
- * again: not permitted, not on this file system or not on this host.
+ * kq_park moves the knote of host_fd, of which `look` was taken, to an id that
+ * stands for the inode from then on: as ident of EV_ADD and of events, and for
+ * kq_close, which ends it (not EV_DELETE).  Notes are not lost on the way.  The
+ * descriptor is the caller's, to be closed with close(2).  An id is
+ * KQ_PARKED_FIRST or more, so that it is nobody's descriptor; or -errno, where
+ * the inode could not be had again: not permitted, not on this file system or
+ * not on this host.
  *
  * kq_reopen gives a new descriptor of that very inode, whatever was renamed
  * since: of a directory for listing; or O_PATH, which nobody is told of.
@@ -80,7 +94,7 @@ void kq_close(struct kq *kq, int host_fd);
 enum { KQ_PARKED_FIRST = 1 << 30 };
 enum kq_reopen { KQ_TO_LIST, KQ_TO_LOOK };
 
-int kq_park(struct kq *kq, int host_fd);
+int kq_park(struct kq *kq, int host_fd, const struct look *look);
 int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for);
 bool kq_is_parked_one(struct kq *kq, int parked, int host_fd);
 

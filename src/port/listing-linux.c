@@ -53,26 +53,41 @@ static int give_entries(const char *buf, size_t bytes, listing_fn *fn,
     return 0;
 }
 
+static int open_quietly(const char *path, int flags)
+{
+    flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    int fd = open(path, flags | O_NOATIME);
+    if (fd < 0 && errno == EPERM) /* somebody else's directory */
+        fd = open(path, flags);
+    return fd;
+}
+
 int listing_open(int host_fd)
 {
     char link[64];
-    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
-
     /* Through the link: "." below host_fd would need search permission. */
     snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
-    fd = open(link, flags | O_NOATIME);
-    if (fd < 0 && errno == EPERM) /* somebody else's directory */
-        fd = open(link, flags);
-    return fd;
+    return open_quietly(link, 0);
+}
+
+int listing_open_path(const char *path, bool follow)
+{
+    return open_quietly(path, follow ? 0 : O_NOFOLLOW);
 }
 
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
-    assert(bytes >= LISTING_BUFFER_MIN);
-    assert((uintptr_t)buf % _Alignof(struct linux_dirent64) == 0);
     if (lseek(host_fd, 0, SEEK_SET) < 0)
         return -errno;
+    return listing_read_first(host_fd, buf, bytes, fn, arg);
+}
+
+int listing_read_first(int host_fd, void *buf, size_t bytes, listing_fn *fn,
+                       void *arg)
+{
+    assert(bytes >= LISTING_BUFFER_MIN);
+    assert((uintptr_t)buf % _Alignof(struct linux_dirent64) == 0);
     for (;;) {
         long filled = syscall(SYS_getdents64, host_fd, buf, bytes);
         if (filled < 0)

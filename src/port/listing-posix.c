@@ -46,6 +46,12 @@ int listing_open(int host_fd)
     return openat(host_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+int listing_open_path(const char *path, bool follow)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+                          (follow ? 0 : O_NOFOLLOW));
+}
+
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
@@ -71,4 +77,10 @@ int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
     int rc = give_entries(dir, fn, arg);
     closedir(dir);
     return rc;
+}
+
+int listing_read_first(int host_fd, void *buf, size_t bytes, listing_fn *fn,
+                       void *arg)
+{
+    return listing_read(host_fd, buf, bytes, fn, arg);
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,10 @@ typedef int listing_fn(void *arg, const struct listing_entry *entry);
  */
 int listing_open(int host_fd);
 
+/* The same by its path; `follow`: a symlink in its place.  Nothing but a
+   directory is opened. */
+int listing_open_path(const char *path, bool follow);
+
 /*
  * Lists the directory open at host_fd from its beginning, without "." and "..":
  * 0, the callback's value, or -errno.  `buf` is the caller's, aligned for
@@ -40,3 +45,7 @@ int listing_open(int host_fd);
  */
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg);
+
+/* The same by a descriptor that nobody has read from since it was opened. */
+int listing_read_first(int host_fd, void *buf, size_t bytes, listing_fn *fn,
+                       void *arg);

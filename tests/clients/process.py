@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 
-DEADLINE_S = 30
-MISSING_S = 10
+DEADLINE_S = 60
+MISSING_S = 30
+MORE_LINES_S = 0.01
 PROBE_S = 0.1
 MARKER = ".marker-"
 MARKER_ROUNDS = 2  # the second one finds every new watch in place
@@ -57,6 +58,9 @@ class Client:
         self.markers = 0
         self.last = []  # lines, for a message
         self.quiet = getattr(description, "QUIET_S", 0)
+        self.still = getattr(description, "STILL_S", 0)
+        self.remark = getattr(description, "REMARK_S", DEADLINE_S)
+        self.batch_end = getattr(description, "BATCH_END", None)
         self.mark = getattr(description, "mark", mark)
         command = description.command(place, root)
         if mode != "native":
@@ -87,55 +91,74 @@ class Client:
                 line = self.lines.next(PROBE_S)
         raise TimeoutError("the client never reported a marker")
 
-    def await_line(self, wanted, taken):
+    def find_line(self, wanted, taken, seconds):
         """Takes lines up to the wanted one, which is not added to them."""
-        end = time.monotonic() + DEADLINE_S
-        while True:
-            line = self.lines.next(end - time.monotonic())
-            if line is None:
-                raise TimeoutError("the client says nothing more")
-            if wanted(line):
-                return
+        end = time.monotonic() + seconds
+        line = self.lines.next(seconds)
+        while line is not None and not wanted(line):
             self.take(line, taken)
+            line = self.lines.next(end - time.monotonic())
+        return line is not None
+
+    def await_line(self, wanted, taken):
+        if not self.find_line(wanted, taken, DEADLINE_S):
+            raise TimeoutError("the client says nothing more")
+
+    def await_marker(self, taken):
+        """Makes one and waits for it; another, where one may be missed."""
+        end = time.monotonic() + DEADLINE_S
+        texts = []
+        while time.monotonic() < end:
+            texts.append(self.mark(self.root, self.markers))
+            self.markers += 1
+            if self.find_line(lambda line: any(text in line for text in texts),
+                              taken, self.remark):
+                return
+        raise TimeoutError("the client says nothing more")
 
     def take(self, line, taken):
         self.last = self.last[-20:] + [line]
-        if MARKER not in line:
+        if MARKER not in line and line != self.batch_end:
             taken.append(line)
 
     def settle(self, taken):
         """Until the client has said all: it reports markers, and is quiet."""
         for _ in range(1 if self.quiet else MARKER_ROUNDS):
-            text = self.mark(self.root, self.markers)
-            self.markers += 1
-            self.await_line(lambda line, text=text: text in line, taken)
-        self.await_quiet(taken)
+            self.await_marker(taken)
+            if self.batch_end is not None:
+                self.await_line(lambda line: line == self.batch_end, taken)
+        self.await_quiet(self.quiet, taken)
 
-    def await_quiet(self, taken):
+    def await_quiet(self, seconds, taken):
         """Until the client's own timers must have run out."""
-        if not self.quiet:
-            return
-        line = self.lines.next(self.quiet)
+        line = self.lines.next(seconds) if seconds else None
         while line is not None:
             self.take(line, taken)
-            line = self.lines.next(self.quiet)
+            line = self.lines.next(seconds)
 
     def step(self, operation, required, reports):
         """The reports of one step, as a Counter."""
         taken = []
         operation(self.root)
+        self.await_quiet(self.still, taken)  # busy, it would miss a marker
         self.settle(taken)
-        end = time.monotonic() + MISSING_S
-        while required - reports(taken) and time.monotonic() < end:
-            line = self.lines.next(end - time.monotonic())
-            if line is None:
-                break
-            self.take(line, taken)
-        if required and self.quiet:
-            self.await_quiet(taken)
-        elif required:
+        wanted = required()
+        waited = self.await_reports(wanted, reports, taken)
+        if waited or wanted and not self.quiet:
             self.settle(taken)
         return reports(taken)
+
+    def await_reports(self, wanted, reports, taken):
+        """Until all wanted ones have come; true if some had not before."""
+        end = time.monotonic() + MISSING_S
+        waited = False
+        while wanted - reports(taken) and time.monotonic() < end:
+            waited = True
+            line = self.lines.next(end - time.monotonic())
+            while line is not None:  # all that there is: to look takes time
+                self.take(line, taken)
+                line = self.lines.next(MORE_LINES_S)
+        return waited
 
     def end(self):
         """SIGTERM must end it; the exit status as a shell sees it."""

@@ -8,10 +8,12 @@ HEAD = """\
 This page is written by `run-all`.
 
 `run CLIENT --build DIR` gives an unmodified program the operations of `ops.py`,
-step by step, first on the kernel's inotify (three times, side by side: what is
-not the same in all three is "unsteady", and may come or not), then under
-`vnotify run` with each set of notes. It prints a table of reports by step and
-fails on any report that never came (`-`) or never comes natively (`+`).
+or its own, step by step, on the kernel's inotify (three times: what is not the
+same in all three is "unsteady", and may come or not) and under `vnotify run`
+with each set of notes, all side by side. It prints a table of reports by step
+and fails on any report that never came (`-`) or never comes natively (`+`).
+Where something differs, up to six more native runs follow: what one of them
+shows, too, is no difference.
 `--show` prints what is reported natively. Each client is described by its
 `client.py`; `ctest -L clients` runs them all, `run-all` at full size and five
 times each.
@@ -19,7 +21,8 @@ times each.
 After each step the runner makes a marker and reads until the client has
 reported it and, where a client has timers of its own, has been quiet for
 longer than these; under vnotify it then waits, up to a deadline, for the
-reports that are still missing.
+reports that are still missing. What a client does not always report is not
+waited for: if it comes one step late, it is known.
 
 Most steps leave nothing that comes and goes within one step. The others are
 done as fast as the programs do them that they stand for (editors, the kubelet,
@@ -99,9 +102,11 @@ def rule_rows(client, description):
         beside = ", beside" if rule.beside else ""
         yield (f"| {client} | `{cell(rule.pattern)}`{beside} | {where(rule)} "
                f"| {rule.reason} |\n")
-    by_path = getattr(description, "BY_PATH", None)
-    if by_path:
-        yield f"| {client} | which kind | everywhere | {by_path} |\n"
+    for kind, making in getattr(description, "FOLLOWS_MAKING", {}).items():
+        yield (f"| {client} | `{kind}` after `{making}` | everywhere | a write "
+               "that follows the making of a file is a report of its own or "
+               "not, depending on whether the client has looked at the file "
+               "by then, natively too |\n")
 
 
 def write(path, results, descriptions):

@@ -54,11 +54,5 @@ MOVED_OUT_OR_IN = Open(
 MAKING = ("create files", "create files in subdirectories",
           "create files in new directories", "create files below it",
           "create a decoy and a child", "create a file below it",
-          "write a temporary file", "create the new log",
-          "copy and truncate the log", "create many files")
-LATE_CHANGE = Open(
-    r"^change ",
-    "a write that follows the making of a file is a change of its own or not, "
-    "depending on whether the client has its watch on the file by then, "
-    "natively too",
-    steps=MAKING)
+          "write a temporary file", "copy and truncate the log",
+          "create many files")

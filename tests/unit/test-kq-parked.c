@@ -6,6 +6,8 @@
 
 #include <sys/time.h>
 
+#include "port/look.h"
+
 enum { OPEN, PARKED };
 
 static const char *const homes[] = {"o", "p"};
@@ -19,6 +21,13 @@ static const char *below(int which, const char *name)
     return path;
 }
 
+static int park(struct fixture *fx, int host_fd)
+{
+    struct look look;
+    assert_int_equal(look_at(host_fd, "", &look), 0);
+    return kq_park(fx->kq, host_fd, &look);
+}
+
 /* The first that is parked is held, for handles to be opened by: not one that
    is tested. */
 static int park_another(struct fixture *fx)
@@ -26,7 +35,7 @@ static int park_another(struct fixture *fx)
     assert_int_equal(mkdir("another", 0700), 0);
     int host_fd = open("another", O_RDONLY | O_DIRECTORY);
     add(fx, host_fd, ASKED);
-    int id = kq_park(fx->kq, host_fd);
+    int id = park(fx, host_fd);
     assert_true(id >= KQ_PARKED_FIRST);
     close(host_fd);
     return id;
@@ -45,7 +54,7 @@ static void watch_both(struct fixture *fx, int idents[2])
         add(fx, host_fd, ASKED);
         idents[which] = host_fd;
     }
-    int id = kq_park(fx->kq, idents[PARKED]);
+    int id = park(fx, idents[PARKED]);
     assert_true(id >= KQ_PARKED_FIRST);
     close(idents[PARKED]);
     idents[PARKED] = id;
@@ -165,7 +174,7 @@ static void test_kq_parking_keeps_what_is_pending(void **state)
     make_file("d/a", "");
     struct timespec no_time = {0};
     assert_int_equal(kq_wait(fx->kq, &no_time), 0);
-    int id = kq_park(fx->kq, d);
+    int id = park(fx, d);
     assert_true(id >= KQ_PARKED_FIRST);
     close(d);
     expect(fx, id, W);
@@ -227,7 +236,7 @@ static void watch_both_files(struct fixture *fx, int idents[2])
         make_file(below(which, "other"), "");
         idents[which] = watch(fx, below(which, "f"));
     }
-    int id = kq_park(fx->kq, idents[PARKED]);
+    int id = park(fx, idents[PARKED]);
     assert_true(id >= KQ_PARKED_FIRST);
     close(idents[PARKED]);
     idents[PARKED] = id;
@@ -312,9 +321,9 @@ static void test_kq_other_things_are_not_parked(void **state)
     struct fixture *fx = *state;
     assert_int_equal(mkfifo("f", 0600), 0);
     int f = watch(fx, "f");
-    assert_int_equal(kq_park(fx->kq, f), -EOPNOTSUPP);
+    assert_int_equal(park(fx, f), -EOPNOTSUPP);
     int d = open(".", O_RDONLY | O_DIRECTORY); /* without a knote */
-    assert_int_equal(kq_park(fx->kq, d), -ENOENT);
+    assert_int_equal(park(fx, d), -ENOENT);
     close(d);
     kq_close(fx->kq, f);
 }

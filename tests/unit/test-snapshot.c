@@ -38,6 +38,12 @@ int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
     return fake_end;
 }
 
+int listing_read_first(int host_fd, void *buf, size_t bytes, listing_fn *fn,
+                       void *arg)
+{
+    return listing_read(host_fd, buf, bytes, fn, arg);
+}
+
 static struct snapshot_builder builder;
 static struct fault no_fault;
 

@@ -1,12 +1,11 @@
 """chokidar, a tree."""
 import common
-from rules import LATE_CHANGE
 
 WATCHES = "a tree: a watch for each file and directory"
 WAITS = "epoll, level-triggered, reads of 4,096; timers of up to 100 ms"
 READY = "ready"
 QUIET_S = 0.3
-OPEN = [LATE_CHANGE]
+FOLLOWS_MAKING = {"change": "add"}
 
 
 def needs(place):

@@ -4,7 +4,8 @@ import common
 WATCHES = "a tree"
 WAITS = "poll with a pipe, reads of 8,192; batches of 50 to 500 ms"
 READY = "ready"
-QUIET_S = 0.6
+BATCH_END = "end of batch"
+FOLLOWS_MAKING = {"update": "create"}
 
 
 def needs(place):

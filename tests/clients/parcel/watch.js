@@ -1,6 +1,7 @@
 /*
  * A tree watched with @parcel/watcher, as VS Code does; a line for each of its
- * reports.
+ * reports, and one at the end of each batch.  VS Code asks for inotify: else a
+ * watchman, if one is installed, would be started and asked.
  */
 'use strict';
 const fs = require('fs');
@@ -12,4 +13,5 @@ watcher.subscribe(root, (error, events) => {
   if (error) fs.writeSync(1, `error|${error.message}\n`);
   for (const event of events)
     fs.writeSync(1, `${event.type}|${path.relative(root, event.path)}\n`);
-}).then(() => fs.writeSync(1, 'ready\n'));
+  fs.writeSync(1, 'end of batch\n');
+}, { backend: 'inotify' }).then(() => fs.writeSync(1, 'ready\n'));

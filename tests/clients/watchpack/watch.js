@@ -14,11 +14,12 @@ const say = (kind, file) =>
 
 watcher.on('change', (file, time, explanation) => {
   if (file === root && typeof explanation === 'string') return;
-  say('change', file);
+  say(time === null ? 'gone' : 'change', file);
 });
 watcher.on('remove', (file) => say('remove', file));
 watcher.on('aggregated', (changes, removals) => {
   for (const file of changes) say('aggregated-change', file);
   for (const file of removals) say('aggregated-remove', file);
 });
-watcher.watch({ directories: [root], startTime: Date.now() + 10000 });
+// Whatever it finds when it first looks into a directory is reported.
+watcher.watch({ directories: [root], startTime: 1 });
