@@ -65,6 +65,8 @@ class Client:
         command = description.command(place, root)
         if mode != "native":
             command = [place.vnotify, "run"] + MODES[mode] + ["--"] + command
+        # nothing is to be left if this runner is killed
+        command = ["setpriv", "--pdeathsig", "TERM", "--"] + command
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, bufsize=1,
