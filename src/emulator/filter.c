@@ -23,6 +23,7 @@
 #include "emulator/calls.h"
 
 enum {
+    NOTIFY_API = 5, /* libseccomp's API level with SCMP_ACT_NOTIFY */
     IN_WINDOW_ARGS = 2,
 };
 
@@ -144,9 +145,13 @@ out:
 int filter_build(struct filter *filter, const struct window *window,
                  bool strict)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+    scmp_filter_ctx ctx;
     int error = 0;
 
+    /* It must not ask the kernel: what that refuses is told when it is asked
+     * to load the program, with the reason. */
+    seccomp_api_set(NOTIFY_API);
+    ctx = seccomp_init(SCMP_ACT_ALLOW);
     *filter = (struct filter){ 0 };
     if (!ctx)
         return -ENOMEM;

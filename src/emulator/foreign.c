@@ -81,7 +81,7 @@ static bool is_program(const char *path)
     if (stat(path, &file) != 0)
         return false;
     if (S_ISDIR(file.st_mode)) {
-        errno = EACCES;
+        errno = EISDIR;
         return false;
     }
     return access(path, X_OK) == 0;
@@ -111,7 +111,7 @@ char *foreign_find(const char *program)
                 program);
         if (is_program(path))
             return path;
-        if (errno == EACCES)
+        if (errno == EACCES || errno == EISDIR)
             error = EACCES; /* found, but no program: 126 if there is none */
         if (!search[length])
             break;
@@ -133,6 +133,18 @@ static size_t read_head(const char *path, char *head)
         close(host_fd);
     }
     return got > 0 ? (size_t)got : 0;
+}
+
+bool foreign_is_text(const char *path)
+{
+    char head[HEAD_BYTES];
+    size_t bytes = read_head(path, head);
+    const char *line_end = memchr(head, '\n', bytes);
+
+    if (line_end)
+        bytes = (size_t)(line_end - head);
+    return memchr(head, '\0', bytes) == NULL &&
+           (bytes < SELFMAG || memcmp(head, ELFMAG, SELFMAG) != 0);
 }
 
 /* What a script's first line names; empty: it is no script. */
@@ -201,6 +213,16 @@ static int plan_native(char *const argv[], char *path,
     return 0;
 }
 
+static int complain_not_found(const char *program)
+{
+    bool searched = errno == ENOENT && *program && !strchr(program, '/');
+
+    fprintf(stderr, "vnotify: %s: %s\n", *program ? program : "\"\"",
+            searched ? "not found in PATH" : strerror(errno));
+    return errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND
+                                               : STATUS_CANNOT_RUN;
+}
+
 /*
  * qemu -0 NAME PATH ARG...: the program sees its own name as argv[0]; for a
  * script, qemu -0 INTERPRETER INTERPRETER [ARGUMENT] PATH ARG...
@@ -246,13 +268,8 @@ int foreign_plan(char *const argv[], struct foreign_plan *plan)
     int error;
 
     *plan = (struct foreign_plan){ 0 };
-    if (!path) {
-        int status = errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND
-                                                         : STATUS_CANNOT_RUN;
-
-        fprintf(stderr, "vnotify: %s: %s\n", argv[0], strerror(errno));
-        return status;
-    }
+    if (!path)
+        return complain_not_found(argv[0]);
     machine = find_machine(path, &script);
     if (!machine) {
         error = plan_native(argv, path, plan);

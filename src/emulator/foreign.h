@@ -27,5 +27,8 @@ void foreign_plan_fini(struct foreign_plan *);
 /* PROGRAM as execvp would find it, or NULL with errno; the caller's to free. */
 char *foreign_find(const char *program);
 
+/* May a shell take it for a script?  Not with ELF's magic or a NUL in line 1. */
+bool foreign_is_text(const char *path);
+
 /* An ELF header's machine by QEMU's name; NULL: ours, or not ELF at all. */
 const char *foreign_machine(const unsigned char *header, unsigned long bytes);

@@ -33,12 +33,26 @@ static void exec_by_shell(const struct foreign_plan *plan)
     free(argv);
 }
 
+/* Why the program could not be executed; an exit status. */
+static int complain_of(const struct launch_guest *guest, int error)
+{
+    bool is_there = access(guest->plan->path, F_OK) == 0;
+
+    fprintf(stderr, "vnotify: %s: %s\n", guest->name,
+            error == ENOENT && is_there
+                ? "what is to run it, its #! line's program or its loader, "
+                  "was not found"
+                : strerror(error));
+    return error == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN;
+}
+
 /* The guest's process until it is the guest. */
 static _Noreturn void guest_run(const struct launch_guest *guest, int channel)
 {
     struct channel_message message;
     const char *why;
     int listener;
+    int error;
 
     if (channel_receive(channel, &message, NULL) < 0)
         _exit(LAUNCH_FAILED); /* the supervisor has said why */
@@ -55,10 +69,10 @@ static _Noreturn void guest_run(const struct launch_guest *guest, int channel)
     close(channel);
     sigprocmask(SIG_SETMASK, guest->signal_mask, NULL);
     execv(guest->plan->path, guest->plan->argv);
-    if (errno == ENOEXEC)
+    error = errno;
+    if (error == ENOEXEC && foreign_is_text(guest->plan->path))
         exec_by_shell(guest->plan);
-    fprintf(stderr, "vnotify: %s: %s\n", guest->name, strerror(errno));
-    _exit(errno == ENOENT ? LAUNCH_NOT_FOUND : LAUNCH_CANNOT_RUN);
+    _exit(complain_of(guest, error));
 }
 
 pid_t launch_guest(const struct launch_guest *guest, int *channel)

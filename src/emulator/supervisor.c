@@ -124,6 +124,17 @@ static void become_supervisor(void)
     adopt_orphans_if_needed();
 }
 
+/* It watches files through the kernel's inotify itself, one instance. */
+static int complain_of_engine(int error)
+{
+    return complain(error == -EMFILE
+                        ? "cannot start the engine: no inotify instance (see "
+                          "/proc/sys/fs/inotify/max_user_instances) or no "
+                          "descriptor is left"
+                        : "cannot start the engine",
+                    error);
+}
+
 static int start_engine(struct supervisor *self)
 {
     struct service *service = &self->service;
@@ -131,7 +142,7 @@ static int start_engine(struct supervisor *self)
     int error = vnotify_create(&service->engine, &self->config);
 
     if (error < 0)
-        return complain("cannot start the engine", error);
+        return complain_of_engine(error);
     error = outlets_create(service->engine, self->options->strict,
                            self->options->queue_limit,
                            &service->outlets);

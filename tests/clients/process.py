@@ -67,6 +67,8 @@ class Client:
             command = [place.vnotify, "run"] + MODES[mode] + ["--"] + command
         elif hasattr(description, "NATIVE"):
             command = description.NATIVE + command  # what can run it
+        # nothing is to be left if this runner is killed
+        command = ["setpriv", "--pdeathsig", "TERM", "--"] + command
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, bufsize=1,

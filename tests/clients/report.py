@@ -8,12 +8,12 @@ HEAD = """\
 This page is written by `run-all`.
 
 `run CLIENT --build DIR` gives an unmodified program the operations of `ops.py`,
-or its own, step by step, on the kernel's inotify (three times: what is not the
-same in all three is "unsteady", and may come or not) and under `vnotify run`
-with each set of notes, all side by side. It prints a table of reports by step
-and fails on any report that never came (`-`) or never comes natively (`+`).
-Where something differs, up to six more native runs follow: what one of them
-shows, too, is no difference.
+or of `documents.py` (one change each) if it runs a command, step by step, on
+the kernel's inotify (three times: what is not the same in all three is
+"unsteady", and may come or not) and under `vnotify run` with each set of notes,
+all side by side. It prints a table of reports by step and fails on any report
+that never came (`-`) or never comes natively (`+`). Where something differs, up
+to six more native runs follow: what one of them shows, too, is no difference.
 `--show` prints what is reported natively. Each client is described by its
 `client.py`; `ctest -L clients` runs them all, `run-all` at full size and five
 times each.
@@ -58,6 +58,10 @@ no rule below covers.
 
 | client | version | how it watches | read by | steps | reports | differences |
 |---|---|---|---|---|---|---|
+"""
+NOT_NATIVELY = """
+## What does not work natively
+
 """
 RULES = """
 ## Left open, and why
@@ -122,6 +126,10 @@ def write(path, results, descriptions):
                 continue
             with open(result_path, encoding="utf-8") as result:
                 file.write(client_row(client, description, json.load(result)))
+        file.write(NOT_NATIVELY)
+        for client, description in descriptions.items():
+            if hasattr(description, "NOT_NATIVELY"):
+                file.write(f"- {client}: {description.NOT_NATIVELY}.\n")
         file.write(RULES)
         for client, description in descriptions.items():
             if not hasattr(description, "NATIVE"):  # they are the other's

@@ -104,7 +104,7 @@ static void test_foreign_find_searches_path(void **state)
     assert_null(foreign_find("plain"));
     assert_int_equal(errno, EACCES);
     assert_null(foreign_find(dir));
-    assert_int_equal(errno, EACCES);
+    assert_int_equal(errno, EISDIR);
     assert_null(foreign_find(""));
     assert_int_equal(errno, ENOENT);
 }

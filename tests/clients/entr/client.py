@@ -7,7 +7,9 @@ from rules import Open
 
 WATCHES = "some files"
 WAITS = "poll, reads of 1,024"
-# While its command runs it misses changes, natively too.
+NOT_NATIVELY = (
+    "while its command runs entr misses changes: a step is one change, and a "
+    "marker is made when entr is quiet, again if it was missed")
 STILL_S = 0.2
 QUIET_S = 0.2
 REMARK_S = 1

@@ -2,9 +2,12 @@
 import common
 from rules import CLOSE_IS_LATE, MOVED_OUT_OR_IN
 
-# Nothing that makes a directory: after a mkdir where it watches, incrond tells
-# of nothing more, natively too.
 WATCHES = "a tree"
+NOT_NATIVELY = (
+    "after a mkdir in a directory that it watches, incrond takes its watch off "
+    "(inotify_rm_watch), adds it again, reads IN_IGNORED and runs no command "
+    "for that directory any more, seen in 9 of 9 native runs: so no step makes "
+    "a directory")
 STEPS = ("create files", "create an empty file", "append", "truncate", "chmod",
          "set times", "rename within a directory", "rename across directories",
          "move a file in", "move a file out", "write a temporary file",

@@ -50,7 +50,8 @@ class Table:
         for number in range(markers):
             print(f".marker-{self.told['create', 'markers'] + number}-")
         sys.stdout.flush()
-        self.told |= self.counts
+        # a row of a renamed directory goes by its new name from now on
+        self.told = collections.Counter(self.counts)
 
 
 def await_handler(pid):

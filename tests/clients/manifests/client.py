@@ -5,10 +5,19 @@ import shutil
 import common
 import documents
 import ops_programs
+from rules import Open
 
 WATCHES = "a directory of stacks; it applies a stack when a *.yaml changes"
 WAITS = "as fsnotify"
 READY = "ready"
+OPEN = [
+    Open(r"^pruned network/cni\.yaml$",
+         "whether the applier finds that a manifest is away for a moment while "
+         "an editor saves it depends on when it looks; the text that is there "
+         "in the end must be applied",
+         steps=tuple(f"a manifest saved by {editor}" for editor in
+                     ("vim", "VS Code", "a JetBrains editor", "emacs"))),
+]
 
 
 def needs(place):

@@ -12,6 +12,9 @@ STILL_S = 0.5
 QUIET_S = 0.5
 REMARK_S = 2
 AS_IS = True
+NOT_NATIVELY = (
+    "node --watch does not notice changes of a module that was renamed over, "
+    "in any native run; these steps say that vnotify tells it no more")
 
 
 def needs(_place):

@@ -47,8 +47,8 @@ def ask(stream, *words):
 
 def tell(files):
     for file in files:
-        kind = ("gone" if not file["exists"]
-                else "new" if file["new"] else "change")
+        kind = ("gone" if not file["exists"] else "new" if file["new"]
+                else "directory-change" if file["type"] == "d" else "change")
         print(f"{kind}|{file['name']}")
     print("end of batch", flush=True)
 
@@ -66,7 +66,7 @@ def main():
         signal.signal(signal.SIGTERM, stop)
         ask(stream, "watch", root)
         ask(stream, "subscribe", root, "all",
-            {"fields": ["name", "exists", "new"]})
+            {"fields": ["name", "exists", "new", "type"]})
         for line in stream:
             answer = json.loads(line)
             if answer.get("is_fresh_instance"):
