@@ -5,7 +5,8 @@
  * told.  But it neither asks for the right to read nor can be listed by.  So a
  * path is first taken for a directory's and opened as such, which nothing but a
  * watcher of opens can tell; if it is something else, or fails, all is done
- * again by O_PATH, for the error's sake too.
+ * again by O_PATH, for the error's sake too.  (The path of an automount leads
+ * to what it mounts, as it does with IN_ONLYDIR on Linux.)
  *
  * While somebody asks for opens (engine.opens_asked), everything is opened by
  * O_PATH first.  A watch that asks for them at the very time may be told of

@@ -99,6 +99,32 @@ static void test_parked_directories_end_once(void **state)
     expect("3 delete a, 3 delete-self, 3 ignored");
 }
 
+/*
+ *     p0: parked, watched        somebody
+ *                                  rmdir p0; mkdir p0: of the old number
+ *     add_watch p0                 (nobody has served the removal yet)
+ *
+ * finds the vnode of that number, which is the old directory's.
+ */
+static void test_parked_directories_make_way(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        char words[32];
+
+        remove_dir("p0");
+        make_dir("p0");
+        assert_int_equal(add("p0", NAMED), 21 + i);
+        make_file("p0/b");
+        snprintf(words, sizeof(words), "%d create b", 21 + i);
+        sync_now();
+        assert_non_null(strstr(read_words(instance), words));
+        remove_file("p0/b");
+        if (i % 2 != 0)
+            sync_now();
+    }
+}
+
 static void test_parked_directories_owe_what_cannot_be_opened(void **state)
 {
     int fd = open(fault_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
@@ -245,6 +271,7 @@ int main(void)
         PARKED_TEST(test_parked_directories_tell_their_entries),
         PARKED_TEST(test_parked_directories_follow_an_ancestor),
         PARKED_TEST(test_parked_directories_end_once),
+        PARKED_TEST(test_parked_directories_make_way),
         PARKED_TEST(test_parked_directories_owe_what_cannot_be_opened),
         PARKED_TEST(test_parked_directories_are_joined_and_left),
         PARKED_TEST(test_parked_directories_tell_no_opens_of_ours),
