@@ -8,7 +8,7 @@ WATCHES = "the directories of a program's modules"
 WAITS = "as fs.watch"
 # While a program is ended and started again it misses changes, natively too.
 READY = "Completed running"
-STILL_S = 1
+STILL_S = 2
 QUIET_S = 0.5
 REMARK_S = 2
 AS_IS = True
