@@ -1,6 +1,7 @@
 /*
  * A tree watched with @parcel/watcher, as VS Code does; a line for each of its
- * reports, and one at the end of each batch.
+ * reports, and one at the end of each batch.  The backend is named, as there:
+ * else it would start watchman's daemon, where that is installed, and ask it.
  */
 'use strict';
 const fs = require('fs');
@@ -13,4 +14,4 @@ watcher.subscribe(root, (error, events) => {
   for (const event of events)
     fs.writeSync(1, `${event.type}|${path.relative(root, event.path)}\n`);
   fs.writeSync(1, 'end of batch\n');
-}).then(() => fs.writeSync(1, 'ready\n'));
+}, { backend: 'inotify' }).then(() => fs.writeSync(1, 'ready\n'));
