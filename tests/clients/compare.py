@@ -79,8 +79,9 @@ class Comparison:
             extra = self.kept(told - ever, name, run.mode, beside=True)
             known = told_in_halves(missing, extra)
             if index > 0:
-                known += told_late(extra, self.ever[index - 1]
-                                   - seen[index - 1])
+                before = seen[index - 1]
+                known += told_late(extra, self.ever[index - 1] - before
+                                   | self.follow_making(before))
             lines.append(
                 f"{name:32}  {always.total():6}"
                 f"  {(ever - always).total():8}  {told.total():4}"
@@ -92,6 +93,14 @@ class Comparison:
                          f"natively {self.statuses}")
             differences += 1
         return lines, differences
+
+    def follow_making(self, told):
+        """Writes that may be told of what was told as new (Judge)."""
+        follows = getattr(self.description, "FOLLOWS_MAKING", {})
+        return collections.Counter(
+            {f"{kind} {path}": 1 for kind, making in follows.items()
+             for path in [report.partition(" ")[2] for report in told
+                          if report.startswith(making + " ")]})
 
     def show_native(self):
         for name, steady, any_time in zip(self.names, self.always, self.ever):

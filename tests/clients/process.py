@@ -142,7 +142,9 @@ class Client:
         """The reports of one step, as a Counter."""
         taken = []
         operation(self.root)
-        self.await_quiet(self.still, taken)  # busy, it would miss a marker
+        if self.still:  # busy, it would miss a marker, or tell of that alone
+            self.await_quiet(self.still, taken)
+            self.await_reports(required(), reports, taken)
         self.settle(taken)
         wanted = required()
         waited = self.await_reports(wanted, reports, taken)

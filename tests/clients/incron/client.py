@@ -13,7 +13,7 @@ STEPS = ("create files", "create an empty file", "append", "truncate", "chmod",
          "move a file in", "move a file out", "write a temporary file",
          "save by rename over", "save as vim does", "save as VS Code does",
          "save as JetBrains' editors do", "save as emacs does", "delete files")
-WAITS = "poll, reads of 4,096 events; a process for each"
+WAITS = "poll, reads of 32,768; a process for each"
 QUIET_S = 0.3
 OPEN = [CLOSE_IS_LATE, MOVED_OUT_OR_IN]
 

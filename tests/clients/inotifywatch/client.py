@@ -4,7 +4,7 @@ import os
 import common
 from rules import CLOSE_IS_LATE, Open
 
-WATCHES = "the directories of a tree at its start, all events"
+WATCHES = "a tree, all events; it adds directories as they come"
 WAITS = "select and FIONREAD; signals ask for its table meanwhile"
 READY = "ready"
 QUIET_S = 0.1

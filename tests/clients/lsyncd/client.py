@@ -5,7 +5,7 @@ import common
 import documents
 
 WATCHES = "a tree"
-WAITS = "select, reads of 2,048 and more"
+WAITS = "pselect, reads of 2,048"
 STILL_S = 0.3
 QUIET_S = 0.3
 REMARK_S = 2

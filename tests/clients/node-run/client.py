@@ -5,10 +5,10 @@ import common
 import documents
 
 WATCHES = "the directories of a program's modules"
-WAITS = "as fs.watch; ignores a file for 0.2 s after a change"
+WAITS = "as fs.watch"
 # While a program is ended and started again it misses changes, natively too.
 READY = "Completed running"
-STILL_S = 0.5
+STILL_S = 2
 QUIET_S = 0.5
 REMARK_S = 2
 AS_IS = True

@@ -9,7 +9,6 @@ WAITS = "as chokidar; gathers changes for 50 ms"
 STILL_S = 0.4
 QUIET_S = 0.4
 REMARK_S = 2
-AS_IS = True
 
 
 def needs(place):
@@ -31,6 +30,9 @@ def steps():
                 lambda root: documents.write(f"{root}/dir-b/text", "text\n")),
                ("a module goes",
                 lambda root: os.unlink(f"{root}/dir-a/new.js"))])
+
+
+AT_SPEED = {name for name, _ in steps() if " saved by " in name}
 
 
 def prepare(root):

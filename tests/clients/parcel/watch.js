@@ -1,7 +1,7 @@
 /*
  * A tree watched with @parcel/watcher, as VS Code does; a line for each of its
- * reports, and one at the end of each batch.  VS Code asks for inotify: else a
- * watchman, if one is installed, would be started and asked.
+ * reports, and one at the end of each batch.  The backend is named, as there:
+ * else it would start watchman's daemon, where that is installed, and ask it.
  */
 'use strict';
 const fs = require('fs');
