@@ -68,9 +68,8 @@ static void init_node(struct kq *kq, int32_t index, const struct stat *before,
     struct node *node = node_at(kq, index);
     host_remember(node, now);
     node->nlink = (uint32_t)now->st_nlink;
-    if (!S_ISDIR(now->st_mode))
-        return;
-    node->state |= NODE_DIR;
+    if (S_ISDIR(now->st_mode))
+        node->state |= NODE_DIR;
     if (before->st_nlink == 0) /* no news, as on a real kqueue */
         node->state |= NODE_REMOVED;
 }

@@ -73,7 +73,7 @@ enum { /* node.state */
        NODE_DIR = 1,
        NODE_IDLE = 2,     /* no knotes, no children; on the idle list */
        NODE_DEAD = 4,     /* the kernel watch is gone; not in the wd table */
-       NODE_REMOVED = 8,  /* a directory, or parked, whose removal was told */
+       NODE_REMOVED = 8,  /* that its last name went has been told */
        NODE_ORPHAN = 16,  /* wants a parent; no kernel watch was to be had */
        NODE_NAMELESS = 32 /* has, or had, a child whose name is not known */
 };

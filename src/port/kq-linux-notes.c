@@ -75,6 +75,29 @@ static void note_dir_attributes(struct kq *kq, int32_t index,
         host_tell_removed(kq, index, true);
 }
 
+static void note_file_attributes(struct kq *kq, struct node *node,
+                                 const struct stat *st)
+{
+    struct node before = *node;
+    /* It may have been gone when its knote was made, after the kernel had been
+       asked for what follows. */
+    bool is_gone = st->st_nlink == 0 && !(node->state & NODE_REMOVED);
+    host_remember(node, st);
+    node->nlink = (uint32_t)st->st_nlink;
+    node->size = before.size; /* left for the IN_MODIFY that changed it */
+    if (is_gone)
+        node->state |= NODE_REMOVED;
+    else if (st->st_nlink != 0)
+        node->state &= ~(uint32_t)NODE_REMOVED;
+    if (is_gone || node->nlink < before.nlink)
+        knote_post(kq, node, NOTE_DELETE | (is_macos(kq) ? NOTE_LINK : 0));
+    if (node->nlink > before.nlink)
+        knote_post(kq, node, NOTE_LINK);
+    if ((!is_gone && node->nlink == before.nlink) ||
+        node->attr != before.attr || node->mtime_ns != before.mtime_ns)
+        knote_post(kq, node, NOTE_ATTRIB);
+}
+
 static void note_attributes(struct kq *kq, int32_t wd)
 {
     struct stat st;
@@ -87,22 +110,10 @@ static void note_attributes(struct kq *kq, int32_t wd)
         return;
     }
     struct node *node = node_at(kq, index);
-    if (node->state & NODE_DIR) {
+    if (node->state & NODE_DIR)
         note_dir_attributes(kq, index, &st);
-        return;
-    }
-    uint32_t nlink = node->nlink;
-    struct node before = *node;
-    host_remember(node, &st);
-    node->nlink = (uint32_t)st.st_nlink;
-    node->size = before.size; /* left for the IN_MODIFY that changed it */
-    if (node->nlink < nlink)
-        knote_post(kq, node, NOTE_DELETE | (is_macos(kq) ? NOTE_LINK : 0));
-    if (node->nlink > nlink)
-        knote_post(kq, node, NOTE_LINK);
-    if (node->nlink == nlink || node->attr != before.attr ||
-        node->mtime_ns != before.mtime_ns)
-        knote_post(kq, node, NOTE_ATTRIB);
+    else
+        note_file_attributes(kq, node, &st);
 }
 
 static void note_moved_self(struct kq *kq, int32_t wd)
