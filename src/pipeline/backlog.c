@@ -110,9 +110,23 @@ static bool take_contents(struct watch *watch)
 
 static void take_self(struct watch *watch)
 {
-    take_noted(watch);
     watch->untold->self |=
         atomic_exchange_explicit(&watch->self, 0, memory_order_acq_rel); /* W3 */
+}
+
+/* What the object says of itself is for the next round, and is as old as what
+   is taken now, or younger. */
+static void leave_self(struct watch *watch)
+{
+    uint64_t none = 0;
+
+    /* W3: a hint; who sets it puts the watch in the inbox next (W4) */
+    if (atomic_load_explicit(&watch->self, memory_order_relaxed) == 0)
+        return;
+    (void)atomic_compare_exchange_strong_explicit(
+        &watch->noted, &none, watch->untold->noted, /* W3 */
+        memory_order_acq_rel, memory_order_relaxed);
+    backlog_enlist(watch);
 }
 
 static bool take_news(struct vnotify *engine, struct watch *watch,
@@ -124,11 +138,11 @@ static bool take_news(struct vnotify *engine, struct watch *watch,
     (void)atomic_exchange_explicit(&watch->queued, 0, memory_order_acq_rel);
     all = take_contents(watch);
     accept_offer(engine, watch);
+    take_noted(watch);
     if (with_self)
         take_self(watch);
-    /* W3: a hint; who sets it puts the watch in the inbox next (W4) */
-    else if (atomic_load_explicit(&watch->self, memory_order_relaxed) != 0)
-        backlog_enlist(watch); /* for the next round */
+    else
+        leave_self(watch);
     return all;
 }
 
