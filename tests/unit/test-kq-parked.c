@@ -107,6 +107,20 @@ static void op_rename_and_remove(int w)
     rmdir(below(w, "e"));
 }
 
+/* What both are told, which must be the same. */
+static uint32_t do_to_both(struct fixture *fx, const int idents[2],
+                           const char *name, void (*op)(int which))
+{
+    op(OPEN);
+    uint32_t notes = take(fx, idents[OPEN]);
+    op(PARKED);
+    uint32_t parked = take(fx, idents[PARKED]);
+    if (parked != notes)
+        print_error("%s: %#x, parked %#x\n", name, notes, parked);
+    assert_int_equal(parked, notes);
+    return notes;
+}
+
 static void test_kq_parked_posts_what_open_posts(void **state)
 {
     static const struct {
@@ -133,13 +147,7 @@ static void test_kq_parked_posts_what_open_posts(void **state)
     int idents[2], another = park_another(fx);
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
         watch_both(fx, idents);
-        ops[i].op(OPEN);
-        uint32_t notes = take(fx, idents[OPEN]);
-        ops[i].op(PARKED);
-        uint32_t parked = take(fx, idents[PARKED]);
-        if (parked != notes)
-            print_error("%s: %#x, parked %#x\n", ops[i].name, notes, parked);
-        assert_int_equal(parked, notes);
+        uint32_t notes = do_to_both(fx, idents, ops[i].name, ops[i].op);
         assert_int_equal(notes != 0, ops[i].posts);
         expect_nothing(fx);
         close_both(fx, idents);
@@ -282,13 +290,7 @@ static void test_kq_parked_files_post_what_open_ones_post(void **state)
     int idents[2];
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
         watch_both_files(fx, idents);
-        ops[i].op(OPEN);
-        uint32_t notes = take(fx, idents[OPEN]);
-        ops[i].op(PARKED);
-        uint32_t parked = take(fx, idents[PARKED]);
-        if (parked != notes)
-            print_error("%s: %#x, parked %#x\n", ops[i].name, notes, parked);
-        assert_int_equal(parked, notes);
+        uint32_t notes = do_to_both(fx, idents, ops[i].name, ops[i].op);
         assert_int_not_equal(notes, 0);
         expect_nothing(fx);
         close_both(fx, idents);
