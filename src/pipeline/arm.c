@@ -157,3 +157,27 @@ int vnode_join(struct vnotify *engine, struct vnode *vnode, int host_fd,
     }
     return err;
 }
+
+int vnode_find(struct vnotify *engine, const struct look *look, int host_fd,
+               uint32_t wanted,
+               int (*join)(struct vnotify *, struct vnode *, int, uint32_t),
+               struct vnode **vnode, bool *made)
+{
+    int err;
+
+    do {
+        *vnode = registry_get(&engine->registry, look, made);
+        if (*vnode == NULL)
+            return -ENOMEM;
+        if (*made)
+            return 0;
+        err = join(engine, *vnode, host_fd, wanted);
+        if (err == 0)
+            return 0;
+        if (err == -ESTALE)
+            registry_displace(&engine->registry, *vnode);
+        housekeeper_put_vnode(engine, *vnode);
+        *vnode = NULL;
+    } while (err == -ESTALE);
+    return err;
+}

@@ -30,3 +30,15 @@ int vnode_join(struct vnotify *, struct vnode *, int host_fd, uint32_t wanted);
    be -1, where the vnode was not found by its number. */
 int vnode_try_join(struct vnotify *, struct vnode *, int host_fd,
                    uint32_t wanted);
+
+/*
+ * The vnode of the inode that is open at host_fd, of which `look` was taken:
+ * armed by `join`, one of the two above, or *made, for the caller to arm.  One
+ * user more.  What has its number and has ended leaves the registry.  0; or,
+ * with *vnode NULL, -ENOMEM or an error of `join`, but for -ESTALE.
+ */
+int vnode_find(struct vnotify *, const struct look *, int host_fd,
+               uint32_t wanted,
+               int (*join)(struct vnotify *, struct vnode *, int host_fd,
+                           uint32_t wanted),
+               struct vnode **vnode, bool *made);

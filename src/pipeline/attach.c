@@ -119,32 +119,11 @@ static void let_vnode_go(struct attaching *a)
     a->vnode = NULL;
 }
 
-/* The vnode of what is open at fd, armed, or one that was made.  0 or -errno. */
-static int find_vnode(struct attaching *a, int fd)
-{
-    struct vnotify *engine = a->engine;
-    int err;
-
-    do {
-        a->vnode = registry_get(&engine->registry, &a->look, &a->made);
-        if (a->vnode == NULL)
-            return -ENOMEM;
-        if (a->made)
-            return 0;
-        err = vnode_try_join(engine, a->vnode, fd, a->wanted);
-        if (err == 0)
-            return 0;
-        if (err == -ESTALE)
-            registry_displace(&engine->registry, a->vnode);
-        let_vnode_go(a);
-    } while (err == -ESTALE);
-    return err;
-}
-
 /* Takes over fd. */
 static int join_vnode(struct attaching *a, int fd, const char *name)
 {
-    int err = find_vnode(a, fd);
+    int err = vnode_find(a->engine, &a->look, fd, a->wanted, vnode_try_join,
+                         &a->vnode, &a->made);
 
     if (err != 0 || !a->made) {
         close(fd);

@@ -441,31 +441,6 @@ static int further_watch(struct joining *j)
     return err;
 }
 
-/* The vnode of what is opened, armed, or one that was made; with one
-   user more.  0 or -errno. */
-static int find_vnode(struct joining *j, bool *made)
-{
-    int err;
-
-    do {
-        j->vnode = registry_get(&j->engine->registry, &j->opened->look,
-                                made);
-        if (j->vnode == NULL)
-            return -ENOMEM;
-        j->generation = claim_generation(&j->vnode->claim);
-        if (*made)
-            return 0;
-        err = vnode_join(j->engine, j->vnode, j->opened->host_fd,
-                         wanted_by(j));
-        if (err == 0)
-            return 0;
-        if (err == -ESTALE)
-            registry_displace(&j->engine->registry, j->vnode);
-        housekeeper_put_vnode(j->engine, j->vnode);
-    } while (err == -ESTALE);
-    return err;
-}
-
 static int check_mask(uint32_t mask)
 {
     if (mask == 0 || (mask & ~(uint32_t)ABI_ADD_BITS) != 0)
@@ -491,9 +466,11 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
         return err;
     if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(opened->look.mode))
         return -ENOTDIR;
-    err = find_vnode(&j, &made);
+    err = vnode_find(j.engine, &opened->look, opened->host_fd, wanted_by(&j),
+                     vnode_join, &j.vnode, &made);
     if (err != 0)
         return opened_as_guest_knows(err);
+    j.generation = claim_generation(&j.vnode->claim);
     if (!made && updated(&j, &err)) {
         int kept;
 

@@ -12,7 +12,7 @@
  *
  * A held descriptor keeps its inode's number from being used again.  What is
  * parked may have ended, and its number be another's, before that was noted: so
- * who has found a vnode by its number asks (vnode_try_join).
+ * who looks for a vnode by its number asks (vnode_find).
  */
 #pragma once
 
@@ -37,8 +37,9 @@ bool vnode_is_open_at(struct vnotify *, const struct vnode *, int host_fd);
 
 /*
  * The holder of the claim: a descriptor to look at, of a directory also to list
- * by and to open children from, good until vnode_fd_done.  -ESTALE: removed for good, and it
- * is as an empty directory without links.  Other -errno: none to be had now.
+ * by and to open children from, good until vnode_fd_done.  -ESTALE: removed for
+ * good, and a directory is as an empty one without links.  Other -errno: none to
+ * be had now.
  */
 int vnode_fd(struct vnotify *, struct vnode *);
 void vnode_fd_done(struct vnode *);
