@@ -7,11 +7,9 @@
 #include <sys/stat.h>
 
 #include "pipeline/fault.h"
-#include "pipeline/hash.h"
 #include "port/listing.h"
 
 enum {
-    ENTRY_HEADER = 10, /* inode 8, type 1, length 1 */
     /*
      * Large enough that directories of some thousand entries come in one
      * system call, and so in one consistent state; small enough that a huge
@@ -91,15 +89,14 @@ static int builder_add(void *arg, const struct listing_entry *listed)
     struct snapshot_builder *builder = job->builder;
     uint8_t *at;
 
+    if (listed == NULL) {
+        builder->calls++;
+        return 0;
+    }
     if (builder->count == 1 && fault_hits(job->fault, FAULT_READ))
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
-    /* Names lie in the raw buffer in the order of one call: one that does not
-       lie behind the one before is another call's. */
-    if ((uintptr_t)listed->name <= builder->last_name)
-        builder->piecemeal = true;
-    builder->last_name = (uintptr_t)listed->name;
     if (builder->size - builder->used <
         (size_t)ENTRY_HEADER + listed->name_len) {
         int err = builder_grow(builder);
@@ -123,144 +120,6 @@ static bool removed(int host_fd)
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static size_t entry_bytes(const uint8_t *at)
-{
-    return (size_t)ENTRY_HEADER + at[9];
-}
-
-/*
- * A name can be listed twice if it went and came between two of the host's
- * calls.  The later entry is the newer; a snapshot has each name once.  The
- * earlier one is cut out.
- */
-static int mark_repeated(struct snapshot_builder *builder, bool *found)
-{
-    size_t slots = 64, slot;
-    uint32_t *table; /* 1 + offset */
-
-    while (slots < (size_t)builder->count * 2)
-        slots *= 2;
-    table = calloc(slots, sizeof(*table));
-    if (table == NULL)
-        return -ENOMEM;
-    *found = false;
-    for (size_t at = 0; at < builder->used;) {
-        uint8_t *entry = builder->bytes + at;
-        size_t bytes = entry_bytes(entry);
-        const char *name = (const char *)entry + ENTRY_HEADER;
-
-        slot = hash_bytes(name, entry[9]) & (slots - 1);
-        while (table[slot] != 0) {
-            uint8_t *other = builder->bytes + table[slot] - 1;
-            if (other[9] == entry[9] &&
-                memcmp(other + ENTRY_HEADER, name, entry[9]) == 0) {
-                *found = true;
-                other[8] = UINT8_MAX; /* no DT_* has this value */
-                break;
-            }
-            slot = (slot + 1) & (slots - 1);
-        }
-        table[slot] = (uint32_t)at + 1;
-        at += bytes;
-    }
-    free(table);
-    return 0;
-}
-
-/*
- * What has come since the listing before is all that can be there twice: a
- * snapshot has each name once, so of two entries of one name one at least is
- * not the next of those that the two listings have in common, in order.  Such
- * entries are few, unless the host's order has changed; then -1.
- */
-enum { NEWCOMERS = 8, LOOK_AHEAD = 8 };
-
-static bool same_bytes(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] && memcmp(a, b, entry_bytes(a)) == 0;
-}
-
-/* The offset behind this entry in `before`, if it is one of the next; or 0. */
-static size_t find_next(const struct snapshot *before, size_t at,
-                        const uint8_t *entry)
-{
-    for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
-        const uint8_t *other = before->entries + at;
-
-        at += entry_bytes(other);
-        if (same_bytes(other, entry))
-            return at;
-    }
-    return 0;
-}
-
-static int find_newcomers(const struct snapshot_builder *builder,
-                          const struct snapshot *before,
-                          const uint8_t *newcomers[NEWCOMERS])
-{
-    size_t before_at = 0, bytes;
-    int count = 0;
-
-    for (size_t at = 0; at < builder->used; at += bytes) {
-        const uint8_t *entry = builder->bytes + at;
-        size_t next = find_next(before, before_at, entry);
-
-        bytes = entry_bytes(entry);
-        if (next != 0)
-            before_at = next;
-        else if (count == NEWCOMERS)
-            return -1;
-        else
-            newcomers[count++] = entry;
-    }
-    return count;
-}
-
-static bool same_name(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] &&
-           memcmp(a + ENTRY_HEADER, b + ENTRY_HEADER, a[9]) == 0;
-}
-
-static bool may_repeat(const struct snapshot_builder *builder,
-                       const struct snapshot *before)
-{
-    const uint8_t *newcomers[NEWCOMERS];
-    int count =
-        before == NULL ? -1 : find_newcomers(builder, before, newcomers);
-
-    for (size_t at = 0; count > 0 && at < builder->used;) {
-        const uint8_t *entry = builder->bytes + at;
-
-        for (int i = 0; i < count; i++)
-            if (newcomers[i] != entry && same_name(newcomers[i], entry))
-                return true;
-        at += entry_bytes(entry);
-    }
-    return count < 0;
-}
-
-static int drop_repeated(struct snapshot_builder *builder)
-{
-    bool found;
-    size_t to = 0, bytes;
-    int err = mark_repeated(builder, &found);
-
-    if (err != 0 || !found)
-        return err;
-    builder->count = 0;
-    for (size_t from = 0; from < builder->used; from += bytes) {
-        bytes = entry_bytes(builder->bytes + from);
-        if (builder->bytes[from + 8] == UINT8_MAX)
-            continue;
-        memmove(builder->bytes + to, builder->bytes + from, bytes);
-        to += bytes;
-        builder->count++;
-    }
-    builder->used = to;
-    return 0;
-}
-
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
                   const struct snapshot *before, const struct fault *fault)
 {
@@ -269,8 +128,8 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
 
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
+    builder->calls = 0;
+    newcomers_begin(&builder->newcomers, before);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
         host_fd, builder->raw, builder->raw_size, builder_add, &job);
@@ -279,8 +138,8 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    if (err == 0 && builder->piecemeal && may_repeat(builder, before))
-        err = drop_repeated(builder);
+    if (err == 0 && builder->calls > 1)
+        err = newcomers_drop_repeated(&builder->newcomers, builder);
     if (err != -ENOENT || !removed(host_fd))
         return err;
     builder->used = 0;
@@ -292,8 +151,6 @@ void snapshot_list_removed(struct snapshot_builder *builder)
 {
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "pipeline/arena.h"
+#include "pipeline/newcomers.h"
 #include "pipeline/sync.h"
 
 struct snapshot {
@@ -36,6 +37,14 @@ struct entry {
     uint8_t type;     /* DT_* */
 };
 
+/* Packed: inode 8, type 1, length of the name 1, and the name. */
+enum { ENTRY_HEADER = 10 };
+
+static inline size_t entry_bytes(const uint8_t *at)
+{
+    return (size_t)ENTRY_HEADER + at[9];
+}
+
 /* Reads the entry at `offset` and returns the offset of the next. */
 size_t snapshot_entry(const struct snapshot *, size_t offset, struct entry *);
 
@@ -48,9 +57,9 @@ struct snapshot_builder {
     size_t used, size;
     uint32_t count;
     int64_t begun_rt_ns, listed_rt_ns; /* as in struct snapshot */
-    uintptr_t last_name;  /* where the host's last name was, in raw */
-    bool piecemeal;       /* the listing took more than one call */
+    unsigned calls;       /* of the host's, that the listing has taken */
     bool first;           /* the next one's descriptor was not read from yet */
+    struct newcomers newcomers;
     void *raw; /* the host's own listing goes here first */
     size_t raw_size;
 };

@@ -17,6 +17,8 @@ static const struct row *fake_rows;
 static size_t fake_count;
 static int fake_end; /* what the listing says after the rows */
 
+enum { ROWS_OF_A_CALL = 1000 };
+
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
@@ -32,6 +34,9 @@ int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
         };
         int stop = fn(arg, &entry);
 
+        if (stop == 0 &&
+            (i % ROWS_OF_A_CALL == ROWS_OF_A_CALL - 1 || i == fake_count - 1))
+            stop = fn(arg, NULL);
         if (stop != 0)
             return stop;
     }
