@@ -63,6 +63,7 @@ enum house_state {
 };
 
 struct child;
+struct serving;
 
 struct worker {
     struct vnotify *engine;
@@ -149,6 +150,13 @@ static inline uint64_t engine_tick(struct vnotify *engine)
                                          memory_order_seq_cst);
 }
 
+static inline uint64_t engine_snapshot_id(struct vnotify *engine)
+{
+    /* relaxed: unique is enough */
+    return 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
+                                         memory_order_relaxed);
+}
+
 /* Do the host's notes tell who opened and closed a file? */
 static inline bool engine_sees_closes(const struct vnotify *engine)
 {
@@ -173,6 +181,11 @@ void *worker_main(void *worker);
 void worker_serve(struct worker *, struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
+/* What is there before the whole listing is (stream.h). */
+void serve_offer(struct serving *, struct vnode *, struct offer *);
+/* When the host noted a rename across directories that the listing under way
+   may be the first to show, or 0. */
+uint64_t vnode_has_crossed(const struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 

@@ -19,16 +19,19 @@ enum {
     BUILDER_BYTES_MIN = 64 * 1024,
 };
 
-size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
-                      struct entry *entry)
+void entry_read(const uint8_t *at, struct entry *entry)
 {
-    const uint8_t *at = snapshot->entries + offset;
-
-    assert(offset < snapshot->bytes);
     memcpy(&entry->ino, at, sizeof(entry->ino));
     entry->type = at[8];
     entry->name_len = at[9];
     entry->name = (const char *)at + ENTRY_HEADER;
+}
+
+size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
+                      struct entry *entry)
+{
+    assert(offset < snapshot->bytes);
+    entry_read(snapshot->entries + offset, entry);
     return offset + ENTRY_HEADER + entry->name_len;
 }
 
@@ -67,8 +70,24 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
     *builder = (struct snapshot_builder){ 0 };
 }
 
+static uint8_t *entry_write(uint8_t *at, const struct entry *entry)
+{
+    memcpy(at, &entry->ino, sizeof(entry->ino));
+    at[8] = entry->type;
+    at[9] = entry->name_len;
+    memcpy(at + ENTRY_HEADER, entry->name, entry->name_len);
+    return at + ENTRY_HEADER + entry->name_len;
+}
+
+static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+    return to + bytes;
+}
+
 struct listing_job {
     struct snapshot_builder *builder;
+    struct snapshot_follower *follower;
     const struct fault *fault;
 };
 
@@ -87,10 +106,12 @@ static int builder_add(void *arg, const struct listing_entry *listed)
 {
     struct listing_job *job = arg;
     struct snapshot_builder *builder = job->builder;
-    uint8_t *at;
+    uint8_t *end;
 
     if (listed == NULL) {
         builder->calls++;
+        if (job->follower != NULL)
+            job->follower->call_ended(job->follower, builder);
         return 0;
     }
     if (builder->count == 1 && fault_hits(job->fault, FAULT_READ))
@@ -103,12 +124,12 @@ static int builder_add(void *arg, const struct listing_entry *listed)
         if (err != 0)
             return err;
     }
-    at = builder->bytes + builder->used;
-    memcpy(at, &listed->ino, sizeof(listed->ino));
-    at[8] = listed->type;
-    at[9] = (uint8_t)listed->name_len;
-    memcpy(at + ENTRY_HEADER, listed->name, listed->name_len);
-    builder->used += (size_t)ENTRY_HEADER + listed->name_len;
+    end = entry_write(builder->bytes + builder->used,
+                      &(struct entry){ .ino = listed->ino,
+                                       .name = listed->name,
+                                       .name_len = (uint8_t)listed->name_len,
+                                       .type = listed->type });
+    builder->used = (size_t)(end - builder->bytes);
     builder->count++;
     return 0;
 }
@@ -121,9 +142,11 @@ static bool removed(int host_fd)
 }
 
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
-                  const struct snapshot *before, const struct fault *fault)
+                  const struct snapshot *before,
+                  struct snapshot_follower *follower,
+                  const struct fault *fault)
 {
-    struct listing_job job = { builder, fault };
+    struct listing_job job = { builder, follower, fault };
     int err;
 
     builder->used = 0;
@@ -181,4 +204,35 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     snapshot->bytes = builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
+}
+
+struct snapshot *snapshot_insert(const struct arenas *arenas,
+                                 const struct snapshot *before,
+                                 const struct newcomer *places,
+                                 const struct entry *entries, int count,
+                                 uint64_t id)
+{
+    size_t more = 0, from = 0;
+    struct snapshot *after;
+    uint8_t *to;
+
+    for (int i = 0; i < count; i++)
+        more += (size_t)ENTRY_HEADER + entries[i].name_len;
+    after = arena_alloc(arenas, ARENA_SNAPSHOT,
+                        sizeof(*after) + before->bytes + more);
+    if (after == NULL)
+        return NULL;
+    memcpy(after, before, sizeof(*after));
+    atomic_init(&after->refs, 1);
+    after->id = id;
+    after->count += (uint32_t)count;
+    after->bytes += more;
+    to = after->entries;
+    for (int i = 0; i < count; i++) {
+        to = put_bytes(to, before->entries + from, places[i].before_at - from);
+        from = places[i].before_at;
+        to = entry_write(to, &entries[i]);
+    }
+    put_bytes(to, before->entries + from, before->bytes - from);
+    return after;
 }

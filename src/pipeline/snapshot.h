@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "pipeline/arena.h"
 #include "pipeline/newcomers.h"
@@ -45,6 +46,24 @@ static inline size_t entry_bytes(const uint8_t *at)
     return (size_t)ENTRY_HEADER + at[9];
 }
 
+/* Reads a packed entry. */
+void entry_read(const uint8_t *at, struct entry *);
+
+/* Its name, NUL-terminated. */
+static inline void entry_name(const struct entry *entry,
+                              char name[UINT8_MAX + 1])
+{
+    memcpy(name, entry->name, entry->name_len);
+    name[entry->name_len] = '\0';
+}
+
+static inline bool entry_same_name(const struct entry *a,
+                                   const struct entry *b)
+{
+    return a->name_len == b->name_len &&
+           memcmp(a->name, b->name, a->name_len) == 0;
+}
+
 /* Reads the entry at `offset` and returns the offset of the next. */
 size_t snapshot_entry(const struct snapshot *, size_t offset, struct entry *);
 
@@ -69,13 +88,21 @@ void snapshot_builder_fini(struct snapshot_builder *);
 
 struct fault;
 
+/* Who looks at a listing while it grows. */
+struct snapshot_follower {
+    /* One of the host's calls has ended: what it had is in the builder. */
+    void (*call_ended)(struct snapshot_follower *, struct snapshot_builder *);
+};
+
 /*
  * Lists the directory open at host_fd into the builder.  0 or -errno.  A
  * removed directory is an empty one.  `before`: an earlier listing, or NULL;
- * if it is much the same, a large directory takes less time.
+ * if it is much the same, a large directory takes less time.  The caller keeps
+ * it until this returns.  `follower`: NULL if nobody.
  */
 int snapshot_list(struct snapshot_builder *, int host_fd,
-                  const struct snapshot *before, const struct fault *);
+                  const struct snapshot *before, struct snapshot_follower *,
+                  const struct fault *);
 
 /* The listing of a directory that was removed: empty. */
 void snapshot_list_removed(struct snapshot_builder *);
@@ -87,3 +114,13 @@ bool snapshot_same(const struct snapshot_builder *, const struct snapshot *);
 struct snapshot *snapshot_create(const struct arenas *,
                                  const struct snapshot_builder *,
                                  const struct fault *, uint64_t id);
+
+/*
+ * `before` and more entries, each ahead of what is at its place's before_at,
+ * with one reference, or NULL.  The places ascend.  As for when it was listed,
+ * it is as old as `before`: what else was born since may be missing.
+ */
+struct snapshot *snapshot_insert(const struct arenas *,
+                                 const struct snapshot *before,
+                                 const struct newcomer *places,
+                                 const struct entry *, int count, uint64_t id);
