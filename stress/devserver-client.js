@@ -45,7 +45,7 @@ const clients = {
     }, 5);
   },
 
-  /* The backend is named: else it would ask watchman's daemon, if there is one. */
+  /* The backend is named: else it would ask watchman's daemon, if installed. */
   parcel() {
     require('@parcel/watcher').subscribe(root, (error, events) => {
       if (error) fail(error);
