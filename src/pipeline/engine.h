@@ -26,6 +26,7 @@
 #include "pipeline/instance.h"
 #include "pipeline/lot.h"
 #include "pipeline/note.h"
+#include "pipeline/relay.h"
 #include "pipeline/stats.h"
 #include "pipeline/timer.h"
 #include "pipeline/trace.h"
@@ -94,7 +95,7 @@ struct vnotify {
     struct note *notes;
 
     struct handoff again;    /* vnodes to be served later: worker 0 */
-    struct handoff bulk;     /* bulk vnodes: workers 1.. */
+    struct relay bulk;       /* bulk vnodes: workers 1.. */
     struct handoff deliver;  /* instances to be dispatched: any worker */
     struct handoff held;     /* instances that wait for a barrier */
     struct handoff alarms;   /* vnodes that asked for one: worker 0 (A1) */

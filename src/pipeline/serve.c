@@ -28,7 +28,7 @@ void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 
 static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 {
-    handoff_give(&engine->bulk, &vnode->link);
+    relay_give(&engine->bulk, &vnode->link);
     lot_wake(&engine->lot, LOT_ANYBODY - 1);
 }
 
