@@ -13,7 +13,7 @@
 enum {
     ENTRIES = 6000,
     NAME_BYTES = 200,
-    NEW = 30,
+    NEW = 16,
     MEMBERSHIP = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
                  VN_IN_MOVED_TO,
 };
