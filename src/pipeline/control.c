@@ -97,6 +97,7 @@ static int make_told(struct joining *j, int list_fd,
     uint64_t id;
     int err;
 
+    builder->base = j->vnode->ino;
     j->begin = engine_tick(engine);
     err = fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
@@ -112,8 +113,9 @@ static int make_told(struct joining *j, int list_fd,
         return -ENOMEM;
     /* By the look from before: an entry that came since then and is renamed
        within this tick will be taken for another one. */
-    delta_look_at_newborn(j->told, list_fd, j->opened->look.modified,
-                          NEWBORN_MAX);
+    if (j->opened->look.modified >=
+        builder->listed_rt_ns - 2 * BIRTH_TICK_NS)
+        delta_look_at_newborn(j->told, list_fd, NEWBORN_MAX);
     return 0;
 }
 
@@ -144,8 +146,7 @@ static void share_told(struct joining *j)
     if (theirs == NULL) {
         snapshot_acquire(mine);
         vnode->current = mine;
-    } else if (theirs->bytes == mine->bytes &&
-               memcmp(theirs->entries, mine->entries, mine->bytes) == 0) {
+    } else if (snapshot_equal(theirs, mine)) {
         snapshot_acquire(theirs);
         snapshot_release(&j->engine->arenas, mine);
         j->told = theirs;

@@ -64,6 +64,7 @@ static int list_by_own(struct worker *worker, struct vnode *vnode)
     struct vnotify *engine = worker->engine;
     int fd = vnode_fd(engine, vnode);
 
+    worker->builder.base = vnode->ino;
     if (fd == -ESTALE) {
         snapshot_list_removed(&worker->builder);
         return 0;

@@ -8,10 +8,10 @@
 
 #include "pipeline/fault.h"
 #include "pipeline/hash.h"
+#include "pipeline/packed.h"
 #include "port/listing.h"
 
 enum {
-    ENTRY_HEADER = 10, /* inode 8, type 1, length 1 */
     /*
      * Large enough that directories of some thousand entries come in one
      * system call, and so in one consistent state; small enough that a huge
@@ -25,13 +25,14 @@ size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
                       struct entry *entry)
 {
     const uint8_t *at = snapshot->entries + offset;
+    size_t name = packed_name_offset(at);
 
     assert(offset < snapshot->bytes);
-    memcpy(&entry->ino, at, sizeof(entry->ino));
-    entry->type = at[8];
-    entry->name_len = at[9];
-    entry->name = (const char *)at + ENTRY_HEADER;
-    return offset + ENTRY_HEADER + entry->name_len;
+    entry->ino = snapshot->base + (uint64_t)packed_difference(at);
+    entry->type = packed_type(at);
+    entry->name_len = packed_name_len(at);
+    entry->name = (const char *)at + name;
+    return offset + name + entry->name_len;
 }
 
 void snapshot_acquire(struct snapshot *snapshot)
@@ -95,23 +96,23 @@ static int builder_add(void *arg, const struct listing_entry *listed)
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
+    if (builder->used > SNAPSHOT_BYTES_MAX)
+        return -EFBIG;
     /* Names lie in the raw buffer in the order of one call: one that does not
        lie behind the one before is another call's. */
     if ((uintptr_t)listed->name <= builder->last_name)
         builder->piecemeal = true;
     builder->last_name = (uintptr_t)listed->name;
     if (builder->size - builder->used <
-        (size_t)ENTRY_HEADER + listed->name_len) {
+        (size_t)PACKED_HEADER_MAX + listed->name_len) {
         int err = builder_grow(builder);
         if (err != 0)
             return err;
     }
     at = builder->bytes + builder->used;
-    memcpy(at, &listed->ino, sizeof(listed->ino));
-    at[8] = listed->type;
-    at[9] = (uint8_t)listed->name_len;
-    memcpy(at + ENTRY_HEADER, listed->name, listed->name_len);
-    builder->used += (size_t)ENTRY_HEADER + listed->name_len;
+    packed_write(at, listed, builder->base);
+    memcpy(at + packed_name_offset(at), listed->name, listed->name_len);
+    builder->used += packed_bytes(at);
     builder->count++;
     return 0;
 }
@@ -121,11 +122,6 @@ static bool removed(int host_fd)
     struct stat st;
 
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
-}
-
-static size_t entry_bytes(const uint8_t *at)
-{
-    return (size_t)ENTRY_HEADER + at[9];
 }
 
 /*
@@ -146,16 +142,14 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
     *found = false;
     for (size_t at = 0; at < builder->used;) {
         uint8_t *entry = builder->bytes + at;
-        size_t bytes = entry_bytes(entry);
-        const char *name = (const char *)entry + ENTRY_HEADER;
+        size_t bytes = packed_bytes(entry);
 
-        slot = hash_bytes(name, entry[9]) & (slots - 1);
+        slot = hash_bytes(packed_name(entry), packed_name_len(entry)) & (slots - 1);
         while (table[slot] != 0) {
             uint8_t *other = builder->bytes + table[slot] - 1;
-            if (other[9] == entry[9] &&
-                memcmp(other + ENTRY_HEADER, name, entry[9]) == 0) {
+            if (packed_same_name(other, entry)) {
                 *found = true;
-                other[8] = UINT8_MAX; /* no DT_* has this value */
+                other[0] |= PACKED_REPEATED;
                 break;
             }
             slot = (slot + 1) & (slots - 1);
@@ -175,11 +169,6 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
  */
 enum { NEWCOMERS = 8, LOOK_AHEAD = 8 };
 
-static bool same_bytes(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] && memcmp(a, b, entry_bytes(a)) == 0;
-}
-
 /* The offset behind this entry in `before`, if it is one of the next; or 0. */
 static size_t find_next(const struct snapshot *before, size_t at,
                         const uint8_t *entry)
@@ -187,8 +176,8 @@ static size_t find_next(const struct snapshot *before, size_t at,
     for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
         const uint8_t *other = before->entries + at;
 
-        at += entry_bytes(other);
-        if (same_bytes(other, entry))
+        at += packed_bytes(other);
+        if (packed_same(other, entry))
             return at;
     }
     return 0;
@@ -205,7 +194,7 @@ static int find_newcomers(const struct snapshot_builder *builder,
         const uint8_t *entry = builder->bytes + at;
         size_t next = find_next(before, before_at, entry);
 
-        bytes = entry_bytes(entry);
+        bytes = packed_bytes(entry);
         if (next != 0)
             before_at = next;
         else if (count == NEWCOMERS)
@@ -216,26 +205,21 @@ static int find_newcomers(const struct snapshot_builder *builder,
     return count;
 }
 
-static bool same_name(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] &&
-           memcmp(a + ENTRY_HEADER, b + ENTRY_HEADER, a[9]) == 0;
-}
-
 static bool may_repeat(const struct snapshot_builder *builder,
                        const struct snapshot *before)
 {
     const uint8_t *newcomers[NEWCOMERS];
-    int count =
-        before == NULL ? -1 : find_newcomers(builder, before, newcomers);
+    int count = before == NULL || before->base != builder->base
+                    ? -1
+                    : find_newcomers(builder, before, newcomers);
 
     for (size_t at = 0; count > 0 && at < builder->used;) {
         const uint8_t *entry = builder->bytes + at;
 
         for (int i = 0; i < count; i++)
-            if (newcomers[i] != entry && same_name(newcomers[i], entry))
+            if (newcomers[i] != entry && packed_same_name(newcomers[i], entry))
                 return true;
-        at += entry_bytes(entry);
+        at += packed_bytes(entry);
     }
     return count < 0;
 }
@@ -250,8 +234,8 @@ static int drop_repeated(struct snapshot_builder *builder)
         return err;
     builder->count = 0;
     for (size_t from = 0; from < builder->used; from += bytes) {
-        bytes = entry_bytes(builder->bytes + from);
-        if (builder->bytes[from + 8] == UINT8_MAX)
+        bytes = packed_bytes(builder->bytes + from);
+        if ((builder->bytes[from] & PACKED_REPEATED) != 0)
             continue;
         memmove(builder->bytes + to, builder->bytes + from, bytes);
         to += bytes;
@@ -297,10 +281,17 @@ void snapshot_list_removed(struct snapshot_builder *builder)
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
+bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
+{
+    return a->bytes == b->bytes && a->base == b->base &&
+           memcmp(a->entries, b->entries, a->bytes) == 0;
+}
+
 bool snapshot_same(const struct snapshot_builder *builder,
                    const struct snapshot *snapshot)
 {
     return builder->used == snapshot->bytes &&
+           builder->base == snapshot->base &&
            memcmp(builder->bytes, snapshot->entries, builder->used) == 0;
 }
 
@@ -313,15 +304,15 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     if (fault_hits(fault, FAULT_ALLOC))
         return NULL;
     snapshot = arena_alloc(arenas, ARENA_SNAPSHOT,
-                           sizeof(*snapshot) + builder->used);
+                           offsetof(struct snapshot, entries) + builder->used);
     if (snapshot == NULL)
         return NULL;
     atomic_init(&snapshot->refs, 1);
     snapshot->count = builder->count;
     snapshot->id = id;
     snapshot->begun_rt_ns = builder->begun_rt_ns;
-    snapshot->listed_rt_ns = builder->listed_rt_ns;
-    snapshot->bytes = builder->used;
+    snapshot->base = builder->base;
+    snapshot->bytes = (uint32_t)builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
 }

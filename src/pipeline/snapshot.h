@@ -1,8 +1,8 @@
 /*
  * snapshot.h - the immutable listing of one directory
  *
- * Packed entries in the order the host lists them: one allocation, ten bytes
- * and the name each.  Shared by reference count; never changed once made.
+ * Packed entries in the order the host lists them: one allocation, the name and
+ * three to ten bytes each.  Shared by reference count; never changed once made.
  *
  * Threads:  builder: its owner.  snapshot: any, while a reference is held.
  * Errors:   a listing that fails anywhere gives no snapshot: failed is never
@@ -18,15 +18,17 @@
 #include "pipeline/sync.h"
 
 struct snapshot {
-    _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
-    uint32_t count;        /* entries */
     uint64_t id;           /* unique in the engine; 0 is never used */
     int64_t begun_rt_ns;   /* wall clock when the listing began: files born
                               earlier are in it */
-    int64_t listed_rt_ns;  /* and when it ended: files born later cannot be */
-    size_t bytes;          /* of entries */
+    uint64_t base;         /* inodes are kept as differences from it */
+    _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
+    uint32_t count;        /* entries */
+    uint32_t bytes;        /* of entries */
     uint8_t entries[];
 };
+
+enum { SNAPSHOT_BYTES_MAX = 0x7fffffff }; /* about; more: -EFBIG */
 
 /* One entry, read from the packed form; `name` is not NUL-terminated. */
 struct entry {
@@ -47,7 +49,10 @@ struct snapshot_builder {
     uint8_t *bytes;
     size_t used, size;
     uint32_t count;
-    int64_t begun_rt_ns, listed_rt_ns; /* as in struct snapshot */
+    uint64_t base;        /* as in struct snapshot: any number, the directory's
+                             own is a good one; set before listing */
+    int64_t begun_rt_ns;  /* as in struct snapshot */
+    int64_t listed_rt_ns; /* when it ended: files born later are not in it */
     uintptr_t last_name;  /* where the host's last name was, in raw */
     bool piecemeal;       /* the listing took more than one call */
     bool first;           /* the next one's descriptor was not read from yet */
@@ -73,6 +78,8 @@ void snapshot_list_removed(struct snapshot_builder *);
 
 /* Does the builder hold exactly what the snapshot holds? */
 bool snapshot_same(const struct snapshot_builder *, const struct snapshot *);
+
+bool snapshot_equal(const struct snapshot *, const struct snapshot *);
 
 /* The builder's contents as a snapshot with one reference, or NULL. */
 struct snapshot *snapshot_create(const struct arenas *,
