@@ -64,8 +64,9 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
 
     if (offer == NULL)
         return;
-    if (offer->begun <= watch->told_ended) {
-        offer_release(engine, offer); /* control.c ordered another listing */
+    if (offer->begun <= watch->told_ended || /* control.c ordered another */
+        !watch_live(watch)) { /* it may never have been told one: watch.c */
+        offer_release(engine, offer);
         return;
     }
     if (untold->latest != NULL)

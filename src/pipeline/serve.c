@@ -291,7 +291,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if ((hints & HINT_ALARM) != 0)
         /* relaxed: holders alone write it (A1) */
         atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
-    if (!can_open(worker->engine, vnode, hints) ||
+    if (offer_wake(worker, vnode) != 0 ||
+        !can_open(worker->engine, vnode, hints) ||
         (must_list(vnode, hints) && list(worker, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
