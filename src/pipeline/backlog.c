@@ -62,8 +62,9 @@ static void span_offers(struct vnotify *engine, struct watch *watch,
  */
 static bool is_for(const struct watch *watch, const struct offer *offer)
 {
-    if (offer->begun < watch->told_ended)
-        return false; /* control.c ordered another listing */
+    if (offer->begun < watch->told_ended || /* control.c ordered another */
+        !watch_live(watch)) /* it may never have been told one: watch.c */
+        return false;
     return !offer->partial ||
            (watch->untold->latest == NULL &&
             watch->told->id == offer->delta->before_id);

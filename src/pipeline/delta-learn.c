@@ -48,13 +48,11 @@ void change_learn(struct change *change, int host_fd, const char *name)
 }
 
 void delta_look_at_newborn(const struct snapshot *snapshot, int host_fd,
-                           int64_t modified, uint32_t limit)
+                           uint32_t limit)
 {
     struct entry entry;
     struct look look;
 
-    if (modified < snapshot->listed_rt_ns - 2 * BIRTH_TICK_NS)
-        return; /* no entry is as young as that */
     for (size_t at = 0; at < snapshot->bytes && limit > 0; limit--) {
         char name[UINT8_MAX + 1];
 

@@ -70,15 +70,14 @@ static inline const char *change_name(const struct delta *delta,
 }
 
 /*
- * Looks at every entry of a directory that was changed (`modified`, by the wall
- * clock) just before it was listed for the first time, `limit` of them at most.
- * That makes a kernel with multigrain timestamps (Linux 6.13) stamp what happens
- * next to them distinctly, so that a rename of something newborn can be told
- * from its number being used again; delta_learn does the same for what comes
- * later.
+ * For a directory that was changed in the last two ticks before it was listed
+ * for the first time: looks at every entry, `limit` of them at most.  That makes
+ * a kernel with multigrain timestamps (Linux 6.13) stamp what happens next to
+ * them distinctly, so that a rename of something newborn can be told from its
+ * number being used again; delta_learn does the same for what comes later.
  */
 void delta_look_at_newborn(const struct snapshot *, int host_fd,
-                           int64_t modified, uint32_t limit);
+                           uint32_t limit);
 
 /*
  * Takes over what another delta has learned of the same names and inodes: of

@@ -147,6 +147,7 @@ static void fini_parts(struct vnotify *engine)
         kq_destroy(engine->kq);
     if (engine->registry.slots != 0)
         registry_fini(&engine->registry);
+    radix_fini(&engine->by_index);
     builders_fini(&engine->builders);
     fault_fini(&engine->fault);
     arenas_fini(&engine->arenas);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pipeline/hash.h"
+#include "pipeline/packed.h"
 #include "pipeline/snapshot.h"
 
 enum { LOOK_AHEAD = 8 };
@@ -16,17 +17,6 @@ void newcomers_begin(struct newcomers *new, const struct snapshot *before)
     new->count = before == NULL ? -1 : 0;
 }
 
-static bool same_bytes(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] && memcmp(a, b, entry_bytes(a)) == 0;
-}
-
-static bool same_name(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] &&
-           memcmp(a + ENTRY_HEADER, b + ENTRY_HEADER, a[9]) == 0;
-}
-
 /* The offset behind this entry in `before`, if it is one of the next; or 0. */
 static size_t find_next(const struct snapshot *before, size_t at,
                         const uint8_t *entry)
@@ -34,8 +24,8 @@ static size_t find_next(const struct snapshot *before, size_t at,
     for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
         const uint8_t *other = before->entries + at;
 
-        at += entry_bytes(other);
-        if (same_bytes(other, entry))
+        at += packed_bytes(other);
+        if (packed_same(other, entry))
             return at;
     }
     return 0;
@@ -50,7 +40,7 @@ void newcomers_walk(struct newcomers *new,
         const uint8_t *entry = builder->bytes + new->at;
         size_t next = find_next(new->before, new->before_at, entry);
 
-        bytes = entry_bytes(entry);
+        bytes = packed_bytes(entry);
         if (next != 0)
             new->before_at = next;
         else if (new->count == NEWCOMERS_MAX)
@@ -73,9 +63,9 @@ static bool may_repeat(const struct newcomers *new,
 
         for (int i = 0; i < new->count; i++)
             if (new->all[i].at != at &&
-                same_name(builder->bytes + new->all[i].at, entry))
+                packed_same_name(builder->bytes + new->all[i].at, entry))
                 return true;
-        at += entry_bytes(entry);
+        at += packed_bytes(entry);
     }
     return new->count < 0;
 }
@@ -94,20 +84,20 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
     *found = false;
     for (size_t at = 0; at < builder->used;) {
         uint8_t *entry = builder->bytes + at;
-        const char *name = (const char *)entry + ENTRY_HEADER;
 
-        slot = hash_bytes(name, entry[9]) & (slots - 1);
+        slot = hash_bytes(packed_name(entry), packed_name_len(entry)) &
+               (slots - 1);
         while (table[slot] != 0) {
             uint8_t *other = builder->bytes + table[slot] - 1;
-            if (same_name(other, entry)) {
+            if (packed_same_name(other, entry)) {
                 *found = true;
-                other[8] = UINT8_MAX; /* no DT_* has this value */
+                other[0] |= PACKED_REPEATED;
                 break;
             }
             slot = (slot + 1) & (slots - 1);
         }
         table[slot] = (uint32_t)at + 1;
-        at += entry_bytes(entry);
+        at += packed_bytes(entry);
     }
     free(table);
     return 0;
@@ -128,8 +118,8 @@ int newcomers_drop_repeated(struct newcomers *new,
         return err;
     builder->count = 0;
     for (size_t from = 0; from < builder->used; from += bytes) {
-        bytes = entry_bytes(builder->bytes + from);
-        if (builder->bytes[from + 8] == UINT8_MAX)
+        bytes = packed_bytes(builder->bytes + from);
+        if ((builder->bytes[from] & PACKED_REPEATED) != 0)
             continue;
         memmove(builder->bytes + to, builder->bytes + from, bytes);
         to += bytes;

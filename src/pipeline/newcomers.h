@@ -24,7 +24,8 @@ struct newcomer {
 };
 
 struct newcomers {
-    const struct snapshot *before; /* NULL: everything is new */
+    const struct snapshot *before; /* of the builder's base, or NULL: all
+                                      is new */
     size_t at, before_at;          /* walked so far */
     int count;                     /* -1: more than NEWCOMERS_MAX */
     struct newcomer all[NEWCOMERS_MAX];

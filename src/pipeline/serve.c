@@ -64,6 +64,7 @@ static int list_by_own(struct worker *worker, struct vnode *vnode,
     struct snapshot *before = vnode->current;
     int fd = vnode_fd(engine, vnode), err;
 
+    worker->builder.base = vnode->ino;
     if (fd == -ESTALE) {
         snapshot_list_removed(&worker->builder);
         return 0;
@@ -309,7 +310,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if ((hints & HINT_ALARM) != 0)
         /* relaxed: holders alone write it (A1) */
         atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
-    if (!can_open(worker->engine, vnode, hints) ||
+    if (offer_wake(worker, vnode) != 0 ||
+        !can_open(worker->engine, vnode, hints) ||
         (must_list(vnode, hints) && list(&s, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "pipeline/fault.h"
+#include "pipeline/packed.h"
 #include "port/listing.h"
 
 enum {
@@ -19,20 +20,22 @@ enum {
     BUILDER_BYTES_MIN = 64 * 1024,
 };
 
-void entry_read(const uint8_t *at, struct entry *entry)
+void entry_read(const uint8_t *at, uint64_t base, struct entry *entry)
 {
-    memcpy(&entry->ino, at, sizeof(entry->ino));
-    entry->type = at[8];
-    entry->name_len = at[9];
-    entry->name = (const char *)at + ENTRY_HEADER;
+    entry->ino = base + (uint64_t)packed_difference(at);
+    entry->type = packed_type(at);
+    entry->name_len = packed_name_len(at);
+    entry->name = packed_name(at);
 }
 
 size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
                       struct entry *entry)
 {
+    const uint8_t *at = snapshot->entries + offset;
+
     assert(offset < snapshot->bytes);
-    entry_read(snapshot->entries + offset, entry);
-    return offset + ENTRY_HEADER + entry->name_len;
+    entry_read(at, snapshot->base, entry);
+    return offset + packed_bytes(at);
 }
 
 void snapshot_acquire(struct snapshot *snapshot)
@@ -70,15 +73,6 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
     *builder = (struct snapshot_builder){ 0 };
 }
 
-static uint8_t *entry_write(uint8_t *at, const struct entry *entry)
-{
-    memcpy(at, &entry->ino, sizeof(entry->ino));
-    at[8] = entry->type;
-    at[9] = entry->name_len;
-    memcpy(at + ENTRY_HEADER, entry->name, entry->name_len);
-    return at + ENTRY_HEADER + entry->name_len;
-}
-
 static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     memcpy(to, from, bytes);
@@ -106,7 +100,7 @@ static int builder_add(void *arg, const struct listing_entry *listed)
 {
     struct listing_job *job = arg;
     struct snapshot_builder *builder = job->builder;
-    uint8_t *end;
+    uint8_t *at;
 
     if (listed == NULL) {
         builder->calls++;
@@ -118,18 +112,18 @@ static int builder_add(void *arg, const struct listing_entry *listed)
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
+    if (builder->used > SNAPSHOT_BYTES_MAX)
+        return -EFBIG;
     if (builder->size - builder->used <
-        (size_t)ENTRY_HEADER + listed->name_len) {
+        (size_t)PACKED_HEADER_MAX + listed->name_len) {
         int err = builder_grow(builder);
         if (err != 0)
             return err;
     }
-    end = entry_write(builder->bytes + builder->used,
-                      &(struct entry){ .ino = listed->ino,
-                                       .name = listed->name,
-                                       .name_len = (uint8_t)listed->name_len,
-                                       .type = listed->type });
-    builder->used = (size_t)(end - builder->bytes);
+    at = builder->bytes + builder->used;
+    packed_write(at, listed, builder->base);
+    memcpy(at + packed_name_offset(at), listed->name, listed->name_len);
+    builder->used += packed_bytes(at);
     builder->count++;
     return 0;
 }
@@ -152,7 +146,9 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     builder->used = 0;
     builder->count = 0;
     builder->calls = 0;
-    newcomers_begin(&builder->newcomers, before);
+    newcomers_begin(&builder->newcomers,
+                    before != NULL && before->base == builder->base ? before
+                                                                    : NULL);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
         host_fd, builder->raw, builder->raw_size, builder_add, &job);
@@ -177,10 +173,17 @@ void snapshot_list_removed(struct snapshot_builder *builder)
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
+bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
+{
+    return a->bytes == b->bytes && a->base == b->base &&
+           memcmp(a->entries, b->entries, a->bytes) == 0;
+}
+
 bool snapshot_same(const struct snapshot_builder *builder,
                    const struct snapshot *snapshot)
 {
     return builder->used == snapshot->bytes &&
+           builder->base == snapshot->base &&
            memcmp(builder->bytes, snapshot->entries, builder->used) == 0;
 }
 
@@ -193,45 +196,47 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     if (fault_hits(fault, FAULT_ALLOC))
         return NULL;
     snapshot = arena_alloc(arenas, ARENA_SNAPSHOT,
-                           sizeof(*snapshot) + builder->used);
+                           offsetof(struct snapshot, entries) + builder->used);
     if (snapshot == NULL)
         return NULL;
     atomic_init(&snapshot->refs, 1);
     snapshot->count = builder->count;
     snapshot->id = id;
     snapshot->begun_rt_ns = builder->begun_rt_ns;
-    snapshot->listed_rt_ns = builder->listed_rt_ns;
-    snapshot->bytes = builder->used;
+    snapshot->base = builder->base;
+    snapshot->bytes = (uint32_t)builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
 }
 
 struct snapshot *snapshot_insert(const struct arenas *arenas,
                                  const struct snapshot *before,
-                                 const struct newcomer *places,
-                                 const struct entry *entries, int count,
+                                 const struct snapshot_builder *builder,
+                                 const struct newcomer *new, int count,
                                  uint64_t id)
 {
+    const size_t header = offsetof(struct snapshot, entries);
     size_t more = 0, from = 0;
     struct snapshot *after;
     uint8_t *to;
 
     for (int i = 0; i < count; i++)
-        more += (size_t)ENTRY_HEADER + entries[i].name_len;
-    after = arena_alloc(arenas, ARENA_SNAPSHOT,
-                        sizeof(*after) + before->bytes + more);
+        more += packed_bytes(builder->bytes + new[i].at);
+    after = arena_alloc(arenas, ARENA_SNAPSHOT, header + before->bytes + more);
     if (after == NULL)
         return NULL;
-    memcpy(after, before, sizeof(*after));
+    memcpy(after, before, header);
     atomic_init(&after->refs, 1);
     after->id = id;
     after->count += (uint32_t)count;
-    after->bytes += more;
+    after->bytes += (uint32_t)more;
     to = after->entries;
     for (int i = 0; i < count; i++) {
-        to = put_bytes(to, before->entries + from, places[i].before_at - from);
-        from = places[i].before_at;
-        to = entry_write(to, &entries[i]);
+        const uint8_t *entry = builder->bytes + new[i].at;
+
+        to = put_bytes(to, before->entries + from, new[i].before_at - from);
+        from = new[i].before_at;
+        to = put_bytes(to, entry, packed_bytes(entry));
     }
     put_bytes(to, before->entries + from, before->bytes - from);
     return after;

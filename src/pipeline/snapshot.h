@@ -1,8 +1,8 @@
 /*
  * snapshot.h - the immutable listing of one directory
  *
- * Packed entries in the order the host lists them: one allocation, ten bytes
- * and the name each.  Shared by reference count; never changed once made.
+ * Packed entries in the order the host lists them: one allocation, the name and
+ * three to ten bytes each.  Shared by reference count; never changed once made.
  *
  * Threads:  builder: its owner.  snapshot: any, while a reference is held.
  * Errors:   a listing that fails anywhere gives no snapshot: failed is never
@@ -20,15 +20,17 @@
 #include "pipeline/sync.h"
 
 struct snapshot {
-    _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
-    uint32_t count;        /* entries */
     uint64_t id;           /* unique in the engine; 0 is never used */
     int64_t begun_rt_ns;   /* wall clock when the listing began: files born
                               earlier are in it */
-    int64_t listed_rt_ns;  /* and when it ended: files born later cannot be */
-    size_t bytes;          /* of entries */
+    uint64_t base;         /* inodes are kept as differences from it */
+    _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
+    uint32_t count;        /* entries */
+    uint32_t bytes;        /* of entries */
     uint8_t entries[];
 };
+
+enum { SNAPSHOT_BYTES_MAX = 0x7fffffff }; /* about; more: -EFBIG */
 
 /* One entry, read from the packed form; `name` is not NUL-terminated. */
 struct entry {
@@ -38,16 +40,8 @@ struct entry {
     uint8_t type;     /* DT_* */
 };
 
-/* Packed: inode 8, type 1, length of the name 1, and the name. */
-enum { ENTRY_HEADER = 10 };
-
-static inline size_t entry_bytes(const uint8_t *at)
-{
-    return (size_t)ENTRY_HEADER + at[9];
-}
-
-/* Reads a packed entry. */
-void entry_read(const uint8_t *at, struct entry *);
+/* Reads a packed entry (packed.h). */
+void entry_read(const uint8_t *at, uint64_t base, struct entry *);
 
 /* Its name, NUL-terminated. */
 static inline void entry_name(const struct entry *entry,
@@ -75,7 +69,10 @@ struct snapshot_builder {
     uint8_t *bytes;
     size_t used, size;
     uint32_t count;
-    int64_t begun_rt_ns, listed_rt_ns; /* as in struct snapshot */
+    uint64_t base;        /* as in struct snapshot: any number, the directory's
+                             own is a good one; set before listing */
+    int64_t begun_rt_ns;  /* as in struct snapshot */
+    int64_t listed_rt_ns; /* when it ended: files born later are not in it */
     unsigned calls;       /* of the host's, that the listing has taken */
     bool first;           /* the next one's descriptor was not read from yet */
     struct newcomers newcomers;
@@ -110,17 +107,21 @@ void snapshot_list_removed(struct snapshot_builder *);
 /* Does the builder hold exactly what the snapshot holds? */
 bool snapshot_same(const struct snapshot_builder *, const struct snapshot *);
 
+bool snapshot_equal(const struct snapshot *, const struct snapshot *);
+
 /* The builder's contents as a snapshot with one reference, or NULL. */
 struct snapshot *snapshot_create(const struct arenas *,
                                  const struct snapshot_builder *,
                                  const struct fault *, uint64_t id);
 
 /*
- * `before` and more entries, each ahead of what is at its place's before_at,
- * with one reference, or NULL.  The places ascend.  As for when it was listed,
- * it is as old as `before`: what else was born since may be missing.
+ * `before` and some of the builder's entries, which has the same base, each
+ * ahead of what is at its before_at, with one reference, or NULL.  They ascend.
+ * As for when it was listed, it is as old as `before`: what else was born since
+ * may be missing.
  */
 struct snapshot *snapshot_insert(const struct arenas *,
                                  const struct snapshot *before,
-                                 const struct newcomer *places,
-                                 const struct entry *, int count, uint64_t id);
+                                 const struct snapshot_builder *,
+                                 const struct newcomer *, int count,
+                                 uint64_t id);

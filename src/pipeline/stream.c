@@ -24,7 +24,8 @@ static bool is_worth_it(const struct stream *stream,
 {
     const struct newcomers *new = &builder->newcomers;
 
-    return builder->count + LEFT_MIN < new->before->count &&
+    return new->before != NULL &&
+           builder->count + LEFT_MIN < new->before->count &&
            new->count > stream->judged &&
            !stream->serving->worker->engine->ordered;
 }
@@ -109,7 +110,8 @@ static void take_newcomers(struct stream *stream,
     for (; stream->judged < all->count; stream->judged++) {
         struct newcomer at = all->all[stream->judged];
 
-        entry_read(builder->bytes + at.at, &new->entries[new->count]);
+        entry_read(builder->bytes + at.at, builder->base,
+                   &new->entries[new->count]);
         at.before_at += stream->inserted;
         new->at[new->count++] = at;
     }
@@ -135,13 +137,14 @@ static struct offer *make_offer(const struct stream *stream,
     return offer;
 }
 
-static void tell(struct stream *stream, const struct arrivals *new)
+static void tell(struct stream *stream, const struct arrivals *new,
+                 const struct snapshot_builder *builder)
 {
     struct worker *worker = stream->serving->worker;
     struct vnotify *engine = worker->engine;
     struct vnode *vnode = stream->vnode;
     struct snapshot *after =
-        snapshot_insert(&engine->arenas, vnode->current, new->at, new->entries,
+        snapshot_insert(&engine->arenas, vnode->current, builder, new->at,
                         new->count, engine_snapshot_id(engine));
     struct offer *offer = after == NULL ? NULL : make_offer(stream, new, after);
 
@@ -172,7 +175,7 @@ static void call_ended(struct snapshot_follower *follower,
     drop_known(&new, stream->vnode->current);
     drop_doubtful(stream, &new);
     if (new.count > 0)
-        tell(stream, &new);
+        tell(stream, &new, builder);
 }
 
 void stream_begin(struct stream *stream, struct serving *serving,

@@ -7,7 +7,7 @@
  * LIFETIME  slots are type-stable: they are reused, never freed before the
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
- * Protocol  V1 armed, V2 the lists of watches and of parents, V3 begun,
+ * Protocol  V1 armed, V2 who watches it and the list of parents, V3 begun,
  *           V5 kept, V6 newest_ns, V7 ask_fd.
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include "pipeline/chain.h"
 #include "pipeline/claim.h"
 #include "pipeline/handoff.h"
+#include "pipeline/roster.h"
 #include "pipeline/snapshot.h"
 #include "port/look.h"
 
@@ -51,7 +52,7 @@ struct vnode {
     _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: set once, by
                                whoever has it open first; < 0: none.  May be
                                host_fd */
-    struct chain watches; /* V2, registry lock: of struct watch */
+    struct roster watches; /* V2, registry lock: who watches it */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
     _Atomic uint32_t content; /* V5: what its children are wanted for
@@ -136,6 +137,12 @@ bool registry_put(struct registry *, struct vnode *);
 /* Housekeeper, after claim_close: the slot may be used again. */
 void registry_free(struct registry *, struct vnode *);
 
+/* Adds to and removes from the rosters of vnodes, with the registry's lock.
+   -ENOMEM; *outgrown as in roster_add. */
+int registry_enter(struct registry *, struct vnode *, uint64_t entry,
+                   struct crowd **outgrown);
+void registry_leave(struct registry *, struct vnode *, uint64_t entry);
+
 /* Adds to and removes from the chains of vnodes, with the registry's lock. */
 void registry_link(struct registry *, struct chain *, struct chain_link *);
 void registry_unlink(struct registry *, struct chain *, struct chain_link *);
@@ -173,5 +180,7 @@ void vnode_give_ask_fd(struct vnode *, int fd);
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)
 {
-    return chain_first(&vnode->watches) != NULL;
+    uint32_t at = 0;
+
+    return roster_next(&vnode->watches, &at) != 0;
 }

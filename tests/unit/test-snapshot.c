@@ -115,6 +115,45 @@ static void test_snapshot_holds_entries_in_the_order_listed(void **state)
     snapshot_release(&arenas, NULL);
 }
 
+/* On both sides of every width that a difference is packed in. */
+static void test_snapshot_keeps_any_inode_from_any_base(void **state)
+{
+    static const uint64_t bases[] = { 0, 1, 1000, UINT32_MAX, 1ull << 40,
+                                      UINT64_MAX };
+    static const uint64_t steps[] = { 0,         0x7f,       0x80,
+                                      0x7fff,    0x8000,     0x7fffffff,
+                                      0x80000000, 1ull << 62, 1ull << 63 };
+    enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+    struct row rows[2 * STEPS];
+    static char names[2 * STEPS][8];
+
+    (void)state;
+    for (size_t b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
+        struct snapshot *snapshot;
+        struct entry entry;
+        size_t at = 0;
+
+        for (int i = 0; i < 2 * STEPS; i++) {
+            snprintf(names[i], sizeof(names[i]), "%d", i);
+            rows[i] = (struct row){
+                names[i],
+                i < STEPS ? bases[b] + steps[i] : bases[b] - steps[i - STEPS],
+                DT_REG,
+            };
+        }
+        builder.base = bases[b];
+        assert_int_equal(list(rows, 2 * STEPS), 0);
+        snapshot = make(1);
+        for (int i = 0; i < 2 * STEPS; i++) {
+            at = snapshot_entry(snapshot, at, &entry);
+            assert_true(entry.ino == rows[i].ino);
+            assert_memory_equal(entry.name, names[i], entry.name_len);
+        }
+        assert_int_equal(at, snapshot->bytes);
+        snapshot_release(&arenas, snapshot);
+    }
+}
+
 static void test_snapshot_of_nothing_is_empty(void **state)
 {
     struct snapshot *snapshot;
@@ -325,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_snapshot_holds_entries_in_the_order_listed),
+        CASE(test_snapshot_keeps_any_inode_from_any_base),
         CASE(test_snapshot_of_nothing_is_empty),
         CASE(test_snapshot_same_looks_at_every_byte),
         CASE(test_snapshot_lives_as_long_as_its_references),
