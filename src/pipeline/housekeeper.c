@@ -181,7 +181,8 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
     for (struct handoff_link *at = vnodes; at != NULL; at = at->next)
         keep_end(engine, HANDOFF_OBJECT(struct vnode, link, at));
     children = handoff_take(&engine->retired_children);
-    if (watches != NULL || closed != NULL || children != NULL) {
+    if (watches != NULL || closed != NULL || children != NULL ||
+        vnodes != NULL) { /* V8: their slots are used again */
         ck_epoch_synchronize(record);
         SYNC_ACQUIRE(&engine->epoch);
     }
