@@ -23,6 +23,7 @@
 #include "pipeline/engine.h"
 
 struct dispatch {
+    struct worker *worker;
     struct vnotify *engine;
     struct tally *tally;
     struct vnotify_instance *instance;
@@ -32,7 +33,7 @@ struct dispatch {
     bool starved;         /* no memory for an event, or to take one in */
 };
 
-/* What waits for a rename's other half. */
+/* What waits for a rename's other half, or for a directory's end. */
 
 static void stop_holding(struct dispatch *d, struct watch *watch)
 {
@@ -43,17 +44,22 @@ static void stop_holding(struct dispatch *d, struct watch *watch)
     atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
 }
 
-static bool hold_is_over(const struct vnotify *engine,
-                         const struct watch *watch)
+/* Lets go what has waited long enough: a barrier is reached, and all that was
+   noted before it is here; or it takes too long. */
+static void look_at_hold(struct dispatch *d, struct watch *watch)
 {
-    uint64_t waited = now_ns() - watch->untold->hold_since_ns;
-    uint64_t skew = kq_rename_skew_ns(engine->kq);
+    struct untold *untold = watch->untold;
+    uint64_t waited = now_ns() - untold->hold_since_ns;
+    uint64_t skew = kq_rename_skew_ns(d->engine->kq);
+    bool all_here = waited >= skew &&
+                    barrier_reached(&d->engine->barrier, untold->hold_ticket);
 
-    if (waited >= HOLD_NS_MAX + skew)
-        return true;
-    return waited >= skew &&
-           barrier_reached((struct barrier *)&engine->barrier,
-                           watch->untold->hold_ticket);
+    untold->let_go =
+        untold->let_go || all_here || waited >= HOLD_NS_MAX + skew;
+    untold->end_let_go = untold->end_let_go || all_here ||
+                         waited >= d->engine->hold_end_ns + skew;
+    if (untold->end_let_go || (untold->let_go && !untold->awaits_end))
+        stop_holding(d, watch);
 }
 
 /* Drops what has nothing to tell; lets go what has waited long enough. */
@@ -66,11 +72,8 @@ static void sift(struct dispatch *d)
         struct watch *next = watch->untold->next;
 
         watch->listed = false;
-        if (watch->untold->hold_ticket != 0 &&
-            hold_is_over(d->engine, watch)) {
-            stop_holding(d, watch);
-            watch->untold->let_go = true;
-        }
+        if (watch->untold->hold_ticket != 0)
+            look_at_hold(d, watch);
         if (backlog_is_due(watch)) {
             backlog_append(instance, watch);
         } else {
@@ -157,6 +160,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = has_crossed(d, watch),
         .may_wait = !untold->let_go && !alone,
+        .may_await_end = !untold->end_let_go && !alone,
         .may_precede = !untold->let_go && (!alone || has_children),
     };
     if (ended)
@@ -192,26 +196,32 @@ static bool nothing_under_way(struct dispatch *d)
 /*
  * Settles who waits.  Something may wait for more only while more can come; to
  * keep the host's order (vnotify_config.ordered), all wait while it can, until
- * one of them has waited long enough.
+ * one of them has waited long enough; from then on those alone that wait for an
+ * end.
  */
 static void settle_waiting(struct dispatch *d, struct plan_source *sources,
                            uint32_t count, bool any)
 {
-    bool ordered = d->engine->ordered, wait;
+    bool ordered = d->engine->ordered, all = ordered, wait;
 
     if (!any && !ordered)
         return;
     wait = !nothing_under_way(d);
     for (uint32_t i = 0; ordered && i < count; i++)
-        wait = wait && sources[i].may_precede;
-    for (uint32_t i = 0; i < count; i++)
-        sources[i].waits = wait && (ordered || sources[i].waits);
+        all = all && sources[i].may_precede;
+    for (uint32_t i = 0; i < count; i++) {
+        sources[i].awaits_end = wait && sources[i].awaits_end;
+        sources[i].waits = wait && (all || sources[i].awaits_end ||
+                                    (!ordered && sources[i].waits));
+    }
 }
 
 /* Keeps what waits in the pending list, with a barrier to wait for. */
-static void hold(struct dispatch *d, struct watch *watch, uint64_t *ticket)
+static void hold(struct dispatch *d, struct watch *watch, bool awaits_end,
+                 uint64_t *ticket)
 {
     backlog_append(d->instance, watch);
+    watch->untold->awaits_end = awaits_end;
     if (watch->untold->hold_ticket != 0)
         return;
     if (*ticket == 0) {
@@ -262,7 +272,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
         watch->listed = false;
         if (sources[index].waits) {
             instance->tellings[index] = (struct telling){ 0 };
-            hold(d, watch, &ticket);
+            hold(d, watch, sources[index].awaits_end, &ticket);
         } else {
             expect_crossings(d, watch, &sources[index]);
             commit(d, watch, &instance->tellings[index]);
@@ -300,6 +310,49 @@ static int make_sources(struct dispatch *d, struct plan_source *sources)
     return err;
 }
 
+/* Inside an epoch section.  Does a watch of the instance live there, asleep or
+   awake? */
+static bool watches(struct vnotify_instance *instance,
+                    const struct vnode *vnode)
+{
+    uint64_t entry;
+    uint32_t at = 0;
+
+    while ((entry = roster_next(&vnode->watches, &at)) != 0) {
+        const struct watch *watch;
+        _Atomic uint64_t *word;
+        uint64_t seat;
+
+        if (entry_instance(entry) != instance->index)
+            continue;
+        word = radix_find(&instance->seats, (uint32_t)entry_wd(entry));
+        if (word == NULL) /* of an instance that had this number before */
+            continue;
+        seat = atomic_load_explicit(word, memory_order_acquire); /* W6 */
+        watch = seat_watch(seat);
+        if (watch == NULL ? seat_is_dormant(seat)
+                          : watch_live(watch) && !watch->retired)
+            return true;
+    }
+    return false;
+}
+
+/* plan_watched_fn: of a directory whose end is not in this round. */
+static bool is_watched(void *arg, uint64_t dev, uint64_t ino)
+{
+    const struct dispatch *d = arg;
+    ck_epoch_section_t section;
+    struct vnode *vnode;
+    bool sure, watched;
+
+    worker_begin_walk(d->worker, &section);
+    vnode = registry_peek(&d->engine->registry, dev, ino, &sure);
+    /* If it was missed, it is waited for until a barrier says better. */
+    watched = vnode == NULL ? !sure : watches(d->instance, vnode);
+    worker_end_walk(d->worker, &section);
+    return watched;
+}
+
 /* 1: a plan is there to be told; 0: nothing to tell now; or -ENOMEM. */
 static int make_plan(struct dispatch *d)
 {
@@ -316,6 +369,8 @@ static int make_plan(struct dispatch *d)
         err = backlog_sort(instance);
     if (err == 0)
         err = make_sources(d, sources);
+    instance->plan.is_watched = is_watched;
+    instance->plan.arg = d;
     if (err == 0)
         err = plan_pair(&instance->plan, sources, count);
     if (err >= 0)
@@ -466,10 +521,13 @@ static void rounds(struct dispatch *d)
         list_as_waiting(d);
 }
 
-void dispatch_run(struct vnotify *engine, struct tally *tally,
-                  struct vnotify_instance *instance, unsigned phases)
+void dispatch_run(struct worker *worker, struct vnotify_instance *instance,
+                  unsigned phases)
 {
+    struct vnotify *engine = worker->engine;
+    struct tally *tally = worker->tally;
     struct dispatch d = {
+        .worker = worker,
         .engine = engine,
         .tally = tally,
         .instance = instance,

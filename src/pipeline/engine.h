@@ -49,6 +49,9 @@ enum {
     /* A rename's second half is waited for so long at most: its directory
        may be listing for much longer, and must not hold others up. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
+    /* The end of a watched directory is waited for longer: what is told of its
+       entries after it is gone is lost on some guests. */
+    HOLD_END_NS_MAX = 100 * 1000 * 1000,
     CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
@@ -92,6 +95,7 @@ struct vnotify {
     bool ordered;        /* vnotify_config, these four */
     uint32_t fd_budget, open_budget;
     uint64_t close_write_after_ns;
+    uint64_t hold_end_ns; /* HOLD_END_NS_MAX */
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
     struct note *notes;
@@ -177,6 +181,21 @@ void *reader_main(void *engine);
    (unless the ring is full), and not at all if nothing is there. */
 void reader_await_turn(struct vnotify *);
 
+/* What an epoch protects is looked at between these two. */
+static inline void worker_begin_walk(struct worker *worker,
+                                     ck_epoch_section_t *section)
+{
+    ck_epoch_begin(&worker->epoch, section);
+    SYNC_ACQUIRE(&worker->engine->epoch);
+}
+
+static inline void worker_end_walk(struct worker *worker,
+                                   ck_epoch_section_t *section)
+{
+    SYNC_RELEASE(&worker->engine->epoch);
+    ck_epoch_end(&worker->epoch, section);
+}
+
 /* worker.c */
 void *worker_main(void *worker);
 
@@ -195,7 +214,7 @@ void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 
 /* dispatch.c: the caller holds the instance's claim and loses it; `phases` are
    of an item that it holds beside. */
-void dispatch_run(struct vnotify *, struct tally *, struct vnotify_instance *,
+void dispatch_run(struct worker *, struct vnotify_instance *,
                   unsigned phases);
 /* Posts; a worker runs it. */
 void dispatch_order(struct vnotify *, struct vnotify_instance *,

@@ -235,7 +235,7 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
         keep_end(engine, HANDOFF_OBJECT(struct vnode, link, at));
     children = handoff_take(&engine->retired_children);
     if (watches != NULL || closed != NULL || children != NULL ||
-        outgrown != NULL) {
+        outgrown != NULL || vnodes != NULL) { /* V8: slots are used again */
         ck_epoch_synchronize(record);
         SYNC_ACQUIRE(&engine->epoch);
     }

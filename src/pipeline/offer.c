@@ -29,18 +29,6 @@ static void post(struct serving *s, struct watch *watch)
     }
 }
 
-static void begin_walk(struct worker *worker, ck_epoch_section_t *section)
-{
-    ck_epoch_begin(&worker->epoch, section);
-    SYNC_ACQUIRE(&worker->engine->epoch);
-}
-
-static void end_walk(struct worker *worker, ck_epoch_section_t *section)
-{
-    SYNC_RELEASE(&worker->engine->epoch);
-    ck_epoch_end(&worker->epoch, section);
-}
-
 static void offer_to(struct serving *s, struct watch *watch,
                      struct offer *offer, uint32_t self)
 {
@@ -91,7 +79,7 @@ int offer_wake(struct worker *worker, struct vnode *vnode)
     uint32_t at = 0;
     int err = 0;
 
-    begin_walk(worker, &section);
+    worker_begin_walk(worker, &section);
     while (err == 0 && (entry = roster_next(&vnode->watches, &at)) != 0) {
         struct vnotify_instance *instance;
         _Atomic uint64_t *seat;
@@ -100,7 +88,7 @@ int offer_wake(struct worker *worker, struct vnode *vnode)
         if (instance_of_entry(engine, entry, &instance, &seat))
             err = watch_wake(instance, entry_wd(entry), seat, false, &woken);
     }
-    end_walk(worker, &section);
+    worker_end_walk(worker, &section);
     return err;
 }
 
@@ -111,7 +99,7 @@ void offer_to_watches(struct serving *s, struct vnode *vnode,
     struct watch *watch;
     uint32_t at = 0;
 
-    begin_walk(s->worker, &section);
+    worker_begin_walk(s->worker, &section);
     while ((watch = next_watch(s->worker->engine, &vnode->watches, &at)) !=
            NULL) {
         uint32_t self = since_joined(vnode, watch, fate->self,
@@ -124,7 +112,7 @@ void offer_to_watches(struct serving *s, struct vnode *vnode,
         if (offer != NULL || self != 0)
             offer_to(s, watch, offer, self);
     }
-    end_walk(s->worker, &section);
+    worker_end_walk(s->worker, &section);
 }
 
 /*
@@ -169,7 +157,7 @@ int offer_to_parents(struct serving *s, struct vnode *vnode,
     struct chain_link *at;
     int err = 0;
 
-    begin_walk(s->worker, &section);
+    worker_begin_walk(s->worker, &section);
     for (at = chain_first(&vnode->parents); at != NULL && err == 0;
          at = chain_next(at)) {
         const struct child *child = CHAIN_OBJECT(struct child, chain, at);
@@ -177,7 +165,7 @@ int offer_to_parents(struct serving *s, struct vnode *vnode,
 
         err = offer_content(s, child->dir, vnode, &finding, fate->lasting);
     }
-    end_walk(s->worker, &section);
+    worker_end_walk(s->worker, &section);
     return err;
 }
 
@@ -189,10 +177,10 @@ int offer_findings(struct serving *s, struct vnode *dir)
 
     if (children == NULL || children->finding_count == 0)
         return 0;
-    begin_walk(s->worker, &section);
+    worker_begin_walk(s->worker, &section);
     for (uint32_t i = 0; i < children->finding_count && err == 0; i++)
         err = offer_content(s, dir, NULL, &children->findings[i], 0);
-    end_walk(s->worker, &section);
+    worker_end_walk(s->worker, &section);
     if (err == 0)
         children->finding_count = 0;
     return err;
@@ -205,7 +193,6 @@ void offer_dispatch(struct serving *s)
             HANDOFF_OBJECT(struct vnotify_instance, link, s->taken);
 
         s->taken = s->taken->next;
-        dispatch_run(s->worker->engine, s->worker->tally, instance,
-                     s->phases);
+        dispatch_run(s->worker, instance, s->phases);
     }
 }

@@ -16,6 +16,8 @@ struct part {
     bool gone;
     bool done;
     bool following; /* in the chain that is being followed */
+    bool is_watched; /* a directory that is gone, and that the guest watches:
+                        its end is told first */
 };
 
 /* A listed name of a child with content. */

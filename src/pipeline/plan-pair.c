@@ -171,19 +171,56 @@ int64_t plan_source_of(const struct plan *plan,
 }
 
 /*
+ * A directory that is gone and that the guest watches has an end of its own,
+ * with the last that is told of its entries.  That comes first, as on Linux: a
+ * guest that has been told that the directory is gone may look there no more.
+ */
+static bool is_watched_and_gone(const struct plan *plan,
+                                const struct plan_source *sources,
+                                const struct part *part)
+{
+    const struct plan_source *from = &sources[part->source];
+    int64_t object;
+
+    if (!part->gone || part->pair != NO_PART ||
+        part->change->type != DT_DIR || part->change->lives)
+        return false;
+    object = plan_source_of(plan, sources, from->dev, part->change->ino);
+    if (object >= 0)
+        return !sources[object].ends ||
+               (sources[object].self & VN_IN_DELETE_SELF) != 0;
+    return from->may_await_end && plan->is_watched != NULL &&
+           plan->is_watched(plan->arg, from->dev, part->change->ino);
+}
+
+/* The source with the end of such a directory, or -1: it is yet to come. */
+static int64_t end_of(const struct plan *plan,
+                      const struct plan_source *sources,
+                      const struct part *part)
+{
+    int64_t object = plan_source_of(plan, sources, sources[part->source].dev,
+                                    part->change->ino);
+
+    return object >= 0 && sources[object].ends ? object : -1;
+}
+
+/*
  * Would this part read better if something else came?  A rename's other half;
- * or the end of a directory that is watched itself, which is told before it.
+ * or the end of a directory that is watched itself.
  */
 static bool part_lacks(const struct plan *plan,
-                       const struct plan_source *source,
+                       const struct plan_source *sources,
                        const struct part *part)
 {
+    const struct plan_source *source = &sources[part->source];
+
     if (part->pair != NO_PART)
         return false;
     if (!part->gone)
         return source->wants_moves &&
                (!part->change->untouched || source->crossed);
-    if (!source->wants_moves && part->change->type != DT_DIR)
+    if (part->is_watched ? end_of(plan, sources, part) >= 0
+                         : !source->wants_moves)
         return false;
     /* Renamed over: nothing is told of it here, but a directory that was
        watched has an end of its own, whose ATTRIB comes of this. */
@@ -203,12 +240,36 @@ static bool spread_waiting(struct plan *plan, struct plan_source *sources)
         if (part->pair == NO_PART)
             continue;
         there = &sources[plan->parts[part->pair].source];
-        if (here->waits && !there->waits) {
+        if ((here->waits && !there->waits) ||
+            (here->awaits_end && !there->awaits_end)) {
             there->waits = true;
+            there->awaits_end = there->awaits_end || here->awaits_end;
             spread = true;
         }
     }
     return spread;
+}
+
+/* Where the end of a directory is yet to come, or waits itself: which it does
+   not do for longer than it may. */
+static bool wait_for_ends(struct plan *plan, struct plan_source *sources)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < plan->part_count; i++) {
+        const struct part *part = &plan->parts[i];
+        struct plan_source *source = &sources[part->source];
+        int64_t end;
+
+        if (!part->is_watched || source->awaits_end)
+            continue;
+        end = end_of(plan, sources, part);
+        if (end < 0 ? !source->may_await_end : !sources[end].waits)
+            continue;
+        source->waits = source->awaits_end = true;
+        any = true;
+    }
+    return any;
 }
 
 /*
@@ -255,9 +316,25 @@ static void explain_crossings(const struct plan *plan,
     }
 }
 
+/* What one part says of its source; the ends that it waits for are another
+   matter, since what has ended may wait itself. */
+static void look_at_part(const struct plan *plan, struct plan_source *sources,
+                         struct part *part)
+{
+    struct plan_source *source = &sources[part->source];
+
+    if (part_could_have_crossed(plan, part))
+        source->unpaired++;
+    if (part_has_likely_crossed(plan, part))
+        source->likely++;
+    part->is_watched = is_watched_and_gone(plan, sources, part);
+    if (source->may_wait && part_lacks(plan, sources, part))
+        source->waits = true;
+}
+
 int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
 {
-    bool any = false;
+    bool any = false, more;
     int err = make_parts(plan, sources, count);
 
     if (err == 0)
@@ -271,20 +348,15 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     explain_crossings(plan, sources, count);
     for (uint32_t i = 0; i < count; i++) {
         sources[i].unpaired = sources[i].likely = 0;
-        sources[i].waits = false;
+        sources[i].waits = sources[i].awaits_end = false;
     }
-    for (uint32_t i = 0; i < plan->part_count; i++) {
-        struct plan_source *source = &sources[plan->parts[i].source];
-        if (part_could_have_crossed(plan, &plan->parts[i]))
-            source->unpaired++;
-        if (part_has_likely_crossed(plan, &plan->parts[i]))
-            source->likely++;
-        if (source->may_wait && part_lacks(plan, source, &plan->parts[i]))
-            source->waits = true;
-    }
-    do /* each turn more of them wait, so it ends */
+    for (uint32_t i = 0; i < plan->part_count; i++)
+        look_at_part(plan, sources, &plan->parts[i]);
+    do { /* each turn more of them wait, so it ends */
         wait_for_names(plan, sources, count);
-    while (spread_waiting(plan, sources));
+        more = spread_waiting(plan, sources);
+        more = wait_for_ends(plan, sources) || more;
+    } while (more);
     for (uint32_t i = 0; i < count; i++)
         any = any || sources[i].waits;
     return any;

@@ -38,8 +38,11 @@ struct plan_source {
                                   out: and is not among the pairs */
     uint32_t crossings;        /* out: pairs with another directory */
     bool may_wait;             /* in: its other half may yet come */
+    bool may_await_end;        /* in: so may the end of what is gone */
     bool may_precede;          /* in: something earlier may yet come; dispatch's */
     bool waits;                /* out of plan_pair; in of plan_order */
+    bool awaits_end;           /* out: it waits for such an end, or with one
+                                  that does */
     uint8_t state;             /* plan-order.c's, these five */
     uint32_t named_by;         /* 1 + the source whose content it is; 0 */
     uint32_t first_part;
@@ -61,6 +64,9 @@ struct planned {
 struct part;
 struct named;
 
+/* Does the instance watch this inode, and has not been told of its end? */
+typedef bool plan_watched_fn(void *arg, uint64_t dev, uint64_t ino);
+
 struct plan {
     struct planned *events;
     size_t count, size;
@@ -71,12 +77,14 @@ struct plan {
     uint32_t object_slots;
     struct named *named; /* what has a name to be told under */
     uint32_t named_count, named_size;
+    plan_watched_fn *is_watched; /* for plan_pair; NULL: nothing else is */
+    void *arg;
 };
 
 /*
- * Pairs renames.  Sets `waits` where a half is missing that may yet come, and
- * in every source that shares a pair with such a one.  True if any waits.
- * -ENOMEM.
+ * Pairs renames.  Sets `waits` where a half is missing that may yet come, or
+ * the end of a watched directory that is gone, and in every source that shares
+ * a pair with such a one.  True if any waits.  -ENOMEM.
  */
 int plan_pair(struct plan *, struct plan_source *, uint32_t count);
 

@@ -23,12 +23,24 @@ struct seen seen_in(const struct look *look)
     };
 }
 
+static struct buckets *buckets_create(uint32_t count)
+{
+    struct buckets *buckets =
+        calloc(1, sizeof(*buckets) + count * sizeof(buckets->first[0]));
+
+    if (buckets != NULL)
+        buckets->count = count;
+    return buckets;
+}
+
 int registry_init(struct registry *registry)
 {
-    registry->by_inode = calloc(BUCKETS_MIN, sizeof(*registry->by_inode));
-    if (registry->by_inode == NULL)
+    struct buckets *buckets = buckets_create(BUCKETS_MIN);
+
+    if (buckets == NULL)
         return -ENOMEM;
-    registry->buckets = BUCKETS_MIN;
+    /* relaxed: no other thread is there yet (V8) */
+    atomic_store_explicit(&registry->by_inode, buckets, memory_order_relaxed);
     pthread_mutex_init(&registry->lock, NULL);
     registry->slots = 1;
     registry->free = NULL;
@@ -37,6 +49,10 @@ int registry_init(struct registry *registry)
 
 void registry_fini(struct registry *registry)
 {
+    /* relaxed: no other thread is left (V8) */
+    struct buckets *buckets = atomic_load_explicit(&registry->by_inode,
+                                                   memory_order_relaxed);
+
     for (uint32_t i = 0; i < VNODE_CHUNKS_MAX; i++) {
         /* relaxed: no other thread is left (V4) */
         struct vnode *chunk = atomic_load_explicit(&registry->chunks[i],
@@ -45,7 +61,12 @@ void registry_fini(struct registry *registry)
             break;
         free(chunk);
     }
-    free(registry->by_inode);
+    while (buckets != NULL) {
+        struct buckets *outgrown = buckets->outgrown;
+
+        free(buckets);
+        buckets = outgrown;
+    }
     pthread_mutex_destroy(&registry->lock);
 }
 
@@ -146,68 +167,109 @@ static void reset(struct vnode *vnode, const struct look *look)
     atomic_store_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
 }
 
-/* By inode: all with the lock. */
+/*
+ * By inode: all with the lock, but for registry_peek.  Links are stored with
+ * release and read with acquire by who has no lock, so that what they lead to
+ * is seen as a whole.
+ */
 
-static uint32_t *bucket_of(const struct registry *registry, uint64_t dev,
-                           uint64_t ino)
+static uint32_t next_of(const _Atomic uint32_t *link)
+{
+    return atomic_load_explicit(link, memory_order_acquire); /* V8 */
+}
+
+static void set_next(_Atomic uint32_t *link, uint32_t slot)
+{
+    atomic_store_explicit(link, slot, memory_order_release); /* V8 */
+}
+
+static struct buckets *buckets_now(struct registry *registry)
+{
+    return atomic_load_explicit(&registry->by_inode,
+                                memory_order_seq_cst); /* V8 */
+}
+
+static _Atomic uint32_t *chain_of(struct buckets *buckets, uint64_t dev,
+                                  uint64_t ino)
 {
     uint64_t hash = hash_u64(ino ^ hash_u64(dev));
 
-    return &registry->by_inode[hash & (registry->buckets - 1)];
+    return &buckets->first[hash & (buckets->count - 1)];
 }
 
-static void insert(struct registry *registry, struct vnode *vnode)
+static void insert(struct buckets *buckets, struct vnode *vnode)
 {
-    uint32_t *head = bucket_of(registry, vnode->dev, vnode->ino);
+    _Atomic uint32_t *head = chain_of(buckets, vnode->dev, vnode->ino);
 
-    vnode->by_inode = *head;
-    *head = vnode->slot;
+    set_next(&vnode->by_inode, next_of(head));
+    set_next(head, vnode->slot);
 }
 
-static struct vnode *find(struct registry *registry, const struct look *look)
+static struct vnode *find(struct registry *registry, uint64_t dev,
+                          uint64_t ino)
 {
-    uint32_t slot = *bucket_of(registry, look->dev, look->ino);
+    uint32_t slot = next_of(chain_of(buckets_now(registry), dev, ino));
 
     while (slot != 0) {
         struct vnode *vnode = registry_slot(registry, slot);
 
-        if (vnode->ino == look->ino && vnode->dev == look->dev)
+        if (vnode->ino == ino && vnode->dev == dev)
             return vnode;
-        slot = vnode->by_inode;
+        slot = next_of(&vnode->by_inode);
     }
     return NULL;
 }
 
-static void take_out(struct registry *registry, struct vnode *vnode)
+struct vnode *registry_peek(struct registry *registry, uint64_t dev,
+                            uint64_t ino, bool *sure)
 {
-    uint32_t *at = bucket_of(registry, vnode->dev, vnode->ino);
+    /* V8: seq_cst, both: the walk is between them */
+    uint32_t before = atomic_load_explicit(&registry->growing,
+                                           memory_order_seq_cst);
+    struct vnode *vnode = find(registry, dev, ino);
 
-    while (*at != vnode->slot)
-        at = &registry_slot(registry, *at)->by_inode;
-    *at = vnode->by_inode;
+    *sure = (before & 1) == 0 &&
+            atomic_load_explicit(&registry->growing, /* V8 */
+                                 memory_order_seq_cst) == before;
+    return vnode;
 }
 
-/* Twice as many buckets; without memory chains are longer, and not wrong. */
+static void take_out(struct registry *registry, struct vnode *vnode)
+{
+    _Atomic uint32_t *at =
+        chain_of(buckets_now(registry), vnode->dev, vnode->ino);
+
+    while (next_of(at) != vnode->slot)
+        at = &registry_slot(registry, next_of(at))->by_inode;
+    set_next(at, next_of(&vnode->by_inode));
+}
+
+/* Twice as many buckets; without memory chains are longer, and not wrong.  The
+   old ones stay for who is in them: all together they are as many as the new. */
 static void grow(struct registry *registry)
 {
-    uint32_t *old = registry->by_inode, buckets = registry->buckets;
-    uint32_t *grown = calloc((size_t)buckets * 2, sizeof(*grown));
+    struct buckets *old = buckets_now(registry);
+    struct buckets *grown = buckets_create(old->count * 2);
 
     if (grown == NULL)
         return;
-    registry->by_inode = grown;
-    registry->buckets = buckets * 2;
-    for (uint32_t i = 0; i < buckets; i++) {
-        uint32_t slot = old[i];
+    grown->outgrown = old;
+    /* V8: odd before the first link changes, even after the last */
+    atomic_fetch_add_explicit(&registry->growing, 1, memory_order_seq_cst);
+    for (uint32_t i = 0; i < old->count; i++) {
+        uint32_t slot = next_of(&old->first[i]);
 
         while (slot != 0) {
             struct vnode *vnode = registry_slot(registry, slot);
 
-            slot = vnode->by_inode;
-            insert(registry, vnode);
+            slot = next_of(&vnode->by_inode);
+            insert(grown, vnode);
         }
     }
-    free(old);
+    atomic_store_explicit(&registry->by_inode, grown, /* V8 */
+                          memory_order_seq_cst);
+    atomic_fetch_add_explicit(&registry->growing, 1, /* V8 */
+                              memory_order_seq_cst);
 }
 
 static struct vnode *registry_make(struct registry *registry,
@@ -222,9 +284,9 @@ static struct vnode *registry_make(struct registry *registry,
     /* relaxed: for decisions of cost */
     in_use = atomic_fetch_add_explicit(&registry->in_use, 1,
                                        memory_order_relaxed);
-    if (in_use >= registry->buckets)
+    if (in_use >= buckets_now(registry)->count)
         grow(registry);
-    insert(registry, vnode);
+    insert(buckets_now(registry), vnode);
     /* Nobody else posts to this generation yet: the word is free. */
     (void)claim_post(&vnode->claim, NULL, claim_generation(&vnode->claim), 0,
                      BARRIER_UNCOUNTED);
@@ -237,7 +299,7 @@ struct vnode *registry_get(struct registry *registry, const struct look *look,
     struct vnode *vnode;
 
     pthread_mutex_lock(&registry->lock);
-    vnode = find(registry, look);
+    vnode = find(registry, look->dev, look->ino);
     *made = vnode == NULL;
     if (vnode != NULL)
         vnode->users++;

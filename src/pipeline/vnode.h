@@ -8,7 +8,7 @@
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
  * Protocol  V1 armed, V2 who watches it and the list of parents, V3 begun,
- *           V5 kept, V6 newest_ns, V7 ask_fd.
+ *           V5 kept, V6 newest_ns, V7 ask_fd, V8 by_inode.
  */
 #pragma once
 
@@ -43,7 +43,8 @@ struct vnode {
     uint32_t slot;
     uint32_t users;     /* registry lock */
     uint64_t dev, ino;  /* fixed while registered */
-    uint32_t by_inode;  /* registry lock: slot of the next of this hash; 0 */
+    _Atomic uint32_t by_inode; /* V8, registry lock: slot of the next of this
+                                  hash; 0 */
     int host_fd;        /* fixed once armed: a descriptor, or what stands for
                            a parked one (kq.h); see descriptor.h */
     _Atomic int32_t armed; /* V1: enum arm_state, or -errno */
@@ -99,11 +100,19 @@ struct vnode {
 
 enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };
 
+/* Chains of vnodes by (device, inode): the first slot of each, 0: none. */
+struct buckets {
+    struct buckets *outgrown; /* the one before, half as large: a reader may
+                                 still be in it */
+    uint32_t count;           /* a power of two */
+    _Atomic uint32_t first[]; /* V8 */
+};
+
 /* All vnodes: slots by number, and by (device, inode) those in use. */
 struct registry {
     pthread_mutex_t lock; /* control calls only, never across I/O */
-    uint32_t *by_inode; /* slots, chained by vnode.by_inode; 0: none */
-    uint32_t buckets;   /* a power of two */
+    _Atomic(struct buckets *) by_inode; /* V8 */
+    _Atomic uint32_t growing; /* V8: odd while chains are made anew */
     _Atomic(struct vnode *) chunks[VNODE_CHUNKS_MAX]; /* V4 */
     uint32_t slots; /* made so far; slot 0 is never used */
     struct vnode *free;
@@ -124,6 +133,16 @@ struct vnode *registry_slot(struct registry *, uint32_t slot);
  * made is held by the caller (claim.h).
  */
 struct vnode *registry_get(struct registry *, const struct look *, bool *made);
+
+/*
+ * V8.  Any thread, inside an epoch section and without the lock: the vnode of
+ * this inode, or NULL; not *sure: one may have been missed.  Chains are added
+ * to at their head, and what is taken out still leads on until the section
+ * ends; only while they are made anew may a walk come into another chain, and
+ * then the count of that is odd, or another after the walk.
+ */
+struct vnode *registry_peek(struct registry *, uint64_t dev, uint64_t ino,
+                            bool *sure);
 
 /* Its number is another inode's now: it is found no more. */
 void registry_displace(struct registry *, struct vnode *);

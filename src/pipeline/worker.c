@@ -188,7 +188,7 @@ static bool next_instance(struct worker *worker)
             HANDOFF_OBJECT(struct vnotify_instance, link, link);
 
         link = link->next;
-        dispatch_run(engine, worker->tally, instance, BARRIER_UNCOUNTED);
+        dispatch_run(worker, instance, BARRIER_UNCOUNTED);
     }
     return any;
 }

@@ -1,7 +1,4 @@
 """Writes README.md: what is compared, of which clients, with which result."""
-import json
-import os
-
 HEAD = """\
 # Real clients
 
@@ -53,11 +50,12 @@ and mended): exit status and output must be as natively.
 
 ## Clients
 
-"Reports" are those that came in all native runs; "differences" are those that
-no rule below covers.
+"Reports" are those that came in all native runs of the last run; "runs" is how
+many runs in a row, at full size and in all modes, showed no difference beside
+what a rule below covers.
 
-| client | version | how it watches | read by | steps | reports | differences |
-|---|---|---|---|---|---|---|
+| client | version | how it watches | read by | steps | reports | runs | differences |
+|---|---|---|---|---|---|---|---|
 """
 NOT_NATIVELY = """
 ## What does not work natively
@@ -96,9 +94,12 @@ def where(rule):
 
 
 def client_row(client, description, result):
+    if result is None:
+        return (f"| {client} | not run | {description.WATCHES} "
+                f"| {description.WAITS} | | | | |\n")
     return (f"| {client} | {result['version']} | {description.WATCHES} "
             f"| {description.WAITS} | {result['steps']} | {result['native']} "
-            f"| {result['differences']} |\n")
+            f"| {result['runs']} | {result['differences']} |\n")
 
 
 def rule_rows(client, description):
@@ -113,24 +114,17 @@ def rule_rows(client, description):
                "by then, natively too |\n")
 
 
-def write(path, results, descriptions):
-    """Of the clients that have run; README.md as a whole."""
+def write(path, clients):
+    """README.md as a whole, of {client: (description, last result)}."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(HEAD)
-        for client, description in descriptions.items():
-            result_path = os.path.join(results, client + ".json")
-            if not os.path.exists(result_path):
-                file.write(f"| {client} | not installed | "
-                           f"{description.WATCHES} | {description.WAITS} "
-                           "| | | |\n")
-                continue
-            with open(result_path, encoding="utf-8") as result:
-                file.write(client_row(client, description, json.load(result)))
+        for client, (description, result) in clients.items():
+            file.write(client_row(client, description, result))
         file.write(NOT_NATIVELY)
-        for client, description in descriptions.items():
+        for client, (description, _) in clients.items():
             if hasattr(description, "NOT_NATIVELY"):
                 file.write(f"- {client}: {description.NOT_NATIVELY}.\n")
         file.write(RULES)
-        for client, description in descriptions.items():
+        for client, (description, _) in clients.items():
             if not hasattr(description, "NATIVE"):  # they are the other's
                 file.writelines(rule_rows(client, description))

@@ -376,8 +376,10 @@ static void one_round(struct random *random, bool waiting)
     for (int d = 0; d < DIRS; d++)
         add_tree_dir(&before, &after, d, random);
     shuffle_sources(random);
-    for (uint32_t i = 0; waiting && i < source_count; i++)
+    for (uint32_t i = 0; waiting && i < source_count; i++) {
         sources[i].may_wait = random_below(random, 2) == 0;
+        sources[i].may_await_end = random_below(random, 2) == 0;
+    }
     waits = plan_pair(&plan, sources, source_count);
     for (uint32_t i = 0; i < source_count; i++)
         any = any || sources[i].waits;

@@ -266,11 +266,127 @@ static void test_plan_waits_for_moves_only_if_they_are_wanted(void **state)
     (void)state;
     add_dir("a1", "")->may_wait = true;
     add_dir("", "b2")->may_wait = true;
-    add_dir("D3", "")->may_wait = true; /* its own end comes first */
+    add_dir("D3", "")->may_wait = true; /* nobody watches it */
     for (int i = 0; i < 3; i++)
         sources[i].wants_moves = false;
+    assert_false(run());
+    assert_string_equal(told, "0 delete a, 1 create b, 2 delete/ D");
+}
+
+/* plan_watched_fn: arg is the one inode. */
+static bool is_this(void *arg, uint64_t dev, uint64_t ino)
+{
+    return dev == 1 && ino == *(uint64_t *)arg;
+}
+
+/* Two directories lose D and E, and the guest watches D. */
+static void lose_two(uint64_t *watched)
+{
+    add_dir("D3", "");
+    add_dir("E4", "");
+    for (int i = 0; i < 2; i++) {
+        sources[i].may_await_end = true;
+        sources[i].wants_moves = false;
+    }
+    plan.is_watched = is_this;
+    plan.arg = watched;
+}
+
+static void test_plan_waits_for_the_end_of_what_is_watched(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    lose_two(&watched);
     assert_true(run());
-    assert_string_equal(told, "0 delete a, 1 create b");
+    assert_true(sources[0].awaits_end);
+    assert_false(sources[1].awaits_end);
+    assert_string_equal(told, "1 delete/ E");
+}
+
+static void test_plan_waits_no_longer_than_for_the_end(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    lose_two(&watched);
+    sources[0].may_await_end = false; /* too long */
+    assert_false(run());
+    assert_string_equal(told, "0 delete/ D, 1 delete/ E");
+}
+
+static void test_plan_tells_an_end_at_once_that_is_here(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    lose_two(&watched);
+    sources[0].may_wait = sources[0].wants_moves = true; /* it is no move */
+    add_object(3, true, VN_IN_DELETE_SELF)->ends = true;
+    assert_false(run());
+    assert_string_equal(told, "2 delete-self, 2 ignored, 0 delete/ D, "
+                              "1 delete/ E");
+}
+
+/* An end that waits itself, for the end of E, has the outer one wait. */
+static void test_plan_waits_for_an_end_that_waits(void **state)
+{
+    uint64_t watched = 4;
+
+    (void)state;
+    lose_two(&watched);
+    sources[1].ino = 3;
+    sources[1].self = VN_IN_DELETE_SELF;
+    sources[1].ends = true;
+    assert_true(run());
+    assert_true(sources[0].awaits_end);
+    assert_true(sources[1].awaits_end);
+    assert_string_equal(told, "");
+}
+
+/* The inner one's patience counts: it is told next, whatever was noted. */
+static void test_plan_waits_for_an_end_however_long_that_waits(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    lose_two(&watched);
+    sources[0].may_await_end = false;
+    add_dir("a7", ""); /* perhaps to elsewhere */
+    sources[2].may_wait = true;
+    sources[2].ino = 3;
+    sources[2].self = VN_IN_DELETE_SELF;
+    sources[2].ends = true;
+    assert_true(run());
+    assert_string_equal(told, "1 delete/ E");
+}
+
+/* Half a rename is told in no other round than the other half. */
+static void test_plan_has_pairs_wait_for_an_end_together(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    lose_two(&watched);
+    add_dir("", "a1");
+    add_dir("D3 a1", "");
+    sources[3].may_await_end = true;
+    assert_true(run());
+    assert_true(sources[2].awaits_end);
+    assert_string_equal(told, "1 delete/ E");
+}
+
+/* What has lived on has no end. */
+static void test_plan_awaits_no_end_of_what_lives_on(void **state)
+{
+    uint64_t watched = 3;
+
+    (void)state;
+    singles = true;
+    lose_two(&watched);
+    deltas[0]->changes[0].lives = true;
+    assert_false(run());
+    assert_string_equal(told, "0 from/ D, 1 delete/ E");
 }
 
 static void test_plan_waits_with_all_that_share_a_pair(void **state)
@@ -331,6 +447,13 @@ int main(void)
         CASE(test_plan_waits_for_a_half_that_may_come),
         CASE(test_plan_does_not_wait_where_nothing_is_lacking),
         CASE(test_plan_waits_for_moves_only_if_they_are_wanted),
+        CASE(test_plan_waits_for_the_end_of_what_is_watched),
+        CASE(test_plan_waits_no_longer_than_for_the_end),
+        CASE(test_plan_tells_an_end_at_once_that_is_here),
+        CASE(test_plan_waits_for_an_end_that_waits),
+        CASE(test_plan_waits_for_an_end_however_long_that_waits),
+        CASE(test_plan_has_pairs_wait_for_an_end_together),
+        CASE(test_plan_awaits_no_end_of_what_lives_on),
         CASE(test_plan_waits_with_all_that_share_a_pair),
         CASE(test_plan_waits_for_the_move_of_move_self),
         CASE(test_plan_never_gives_the_cookie_0),

@@ -5,6 +5,8 @@
 
 #include "unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "pipeline/note.h"
@@ -150,6 +152,61 @@ static void test_vnode_of_an_inode_used_again_is_another(void **state)
     let_go(next);
 }
 
+/* More of them than there were chains for, found without the lock. */
+static void test_vnode_is_found_by_who_only_looks(void **state)
+{
+    bool sure;
+
+    (void)state;
+    for (uint64_t ino = 1; ino <= 1000; ino++)
+        make(ino);
+    for (uint64_t ino = 1; ino <= 1000; ino++) {
+        struct vnode *vnode = registry_peek(registry, 1, ino, &sure);
+
+        assert_non_null(vnode);
+        assert_int_equal(vnode->ino, ino);
+        assert_true(sure);
+    }
+    assert_null(registry_peek(registry, 1, 1001, &sure));
+    assert_true(sure);
+    assert_null(registry_peek(registry, 2, 1, &sure));
+    let_go(registry_peek(registry, 1, 500, &sure));
+    assert_null(registry_peek(registry, 1, 500, &sure));
+    assert_true(sure);
+}
+
+static atomic_bool stop_peeking;
+
+/* What is there all the time is found, or the walk knows that it may have
+   missed it. */
+static void *peek_at_one(void *arg)
+{
+    bool *missed = arg, sure;
+
+    while (!atomic_load(&stop_peeking))
+        for (uint64_t ino = 1; ino <= 64; ino++)
+            if (registry_peek(registry, 1, ino, &sure) == NULL && sure)
+                *missed = true;
+    return NULL;
+}
+
+static void test_vnode_is_not_missed_while_chains_are_made_anew(void **state)
+{
+    bool missed = false;
+    pthread_t thread;
+
+    (void)state;
+    for (uint64_t ino = 1; ino <= 64; ino++)
+        make(ino);
+    atomic_store(&stop_peeking, false);
+    pthread_create(&thread, NULL, peek_at_one, &missed);
+    for (uint64_t ino = 65; ino <= 20000; ino++)
+        make(ino);
+    atomic_store(&stop_peeking, true);
+    pthread_join(thread, NULL);
+    assert_false(missed);
+}
+
 static void test_vnode_knows_who_watches_it(void **state)
 {
     struct vnode *vnode = make(7);
@@ -179,6 +236,8 @@ int main(void)
         CASE(test_vnode_is_found_by_its_slot),
         CASE(test_vnode_refuses_notes_of_its_slots_earlier_use),
         CASE(test_vnode_of_an_inode_used_again_is_another),
+        CASE(test_vnode_is_found_by_who_only_looks),
+        CASE(test_vnode_is_not_missed_while_chains_are_made_anew),
         CASE(test_vnode_knows_who_watches_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

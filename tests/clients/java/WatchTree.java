@@ -1,13 +1,20 @@
 import java.io.IOException;
 import java.nio.file.*;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
-/** A tree watched with WatchService; a line for each of its reports. */
+/**
+ * A tree watched with WatchService; a line for each of its reports.  It keeps
+ * 512 reports of a directory and none of one that has gone; a program that
+ * wants all looks itself then, and so does this one.
+ */
 public final class WatchTree {
     private final WatchService service;
     private final Map<WatchKey, Path> directories = new HashMap<>();
+    private final Map<Path, Set<Path>> known = new HashMap<>();
 
     private WatchTree() throws IOException {
         service = FileSystems.getDefault().newWatchService();
@@ -15,15 +22,22 @@ public final class WatchTree {
 
     private void add(Path root) {
         try (Stream<Path> paths = Files.walk(root)) {
-            for (Path path : (Iterable<Path>) paths::iterator)
+            for (Path path : (Iterable<Path>) paths::iterator) {
+                if (!path.equals(root))
+                    entries(path.getParent()).add(path);
                 if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
                     directories.put(path.register(service,
                         StandardWatchEventKinds.ENTRY_CREATE,
                         StandardWatchEventKinds.ENTRY_DELETE,
                         StandardWatchEventKinds.ENTRY_MODIFY), path);
+            }
         } catch (IOException | RuntimeException gone) {
             // it was here a moment ago: its directory will say
         }
+    }
+
+    private Set<Path> entries(Path directory) {
+        return known.computeIfAbsent(directory, path -> new HashSet<>());
     }
 
     private void follow(Path root) throws InterruptedException {
@@ -31,8 +45,8 @@ public final class WatchTree {
             WatchKey key = service.take();
             tell(root, key);
             if (!key.reset()) {
-                tell(root, key); // what came since would be lost with it
-                directories.remove(key);
+                tell(root, key);
+                look(root, directories.remove(key));
             }
         }
     }
@@ -40,12 +54,40 @@ public final class WatchTree {
     private void tell(Path root, WatchKey key) {
         Path directory = directories.get(key);
         for (WatchEvent<?> event : key.pollEvents()) {
-            Path path = directory.resolve(String.valueOf(event.context()));
-            System.out.println(event.kind() + "|" + root.relativize(path));
-            if (event.kind() == StandardWatchEventKinds.ENTRY_CREATE
-                && Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
-                add(path);
+            if (event.kind() == StandardWatchEventKinds.OVERFLOW)
+                look(root, directory);
+            else
+                tell(root, event.kind(),
+                    directory.resolve((Path) event.context()));
         }
+    }
+
+    /** What it found out by looking may be reported as well, later. */
+    private void tell(Path root, WatchEvent.Kind<?> kind, Path path) {
+        boolean create = kind == StandardWatchEventKinds.ENTRY_CREATE;
+        boolean delete = kind == StandardWatchEventKinds.ENTRY_DELETE;
+        if (create && !entries(path.getParent()).add(path)
+            || delete && !entries(path.getParent()).remove(path))
+            return;
+        System.out.println(kind + "|" + root.relativize(path));
+        if (create && Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
+            add(path);
+    }
+
+    /** Tells what was not reported and is not as it was known. */
+    private void look(Path root, Path directory) {
+        Set<Path> now = new HashSet<>();
+        try (Stream<Path> paths = Files.list(directory)) {
+            paths.forEach(now::add);
+        } catch (IOException | RuntimeException gone) {
+            now.clear();
+        }
+        for (Path path : Set.copyOf(entries(directory)))
+            if (!now.contains(path))
+                tell(root, StandardWatchEventKinds.ENTRY_DELETE, path);
+        for (Path path : now)
+            if (!entries(directory).contains(path))
+                tell(root, StandardWatchEventKinds.ENTRY_CREATE, path);
     }
 
     public static void main(String[] words) throws Exception {
