@@ -44,6 +44,12 @@ enum {
     BULK_NS = 500 * 1000,
     /* Shorter rests cost more to arrange than they save. */
     REST_NS_MIN = 30 * 1000,
+    /* All listings together may take one part in so many of a CPU's time for
+       long, and as much at once as the share of STORM_SLACK_NS.  Who has more
+       to list waits for it, so long at most. */
+    STORM_SHARE = 4,
+    STORM_SLACK_NS = 2 * 1000 * 1000,
+    STORM_REST_NS_MAX = 50 * 1000 * 1000,
     /* A rename's second half is waited for so long at most: its directory
        may be listing for much longer, and must not hold others up. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
@@ -111,6 +117,10 @@ struct vnotify {
     _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
                                        relaxed: of cost alone */
+    _Atomic uint64_t paced_ns;    /* when their share of the time will have
+                                     covered all small listings; relaxed: of
+                                     cost alone */
+    _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
     _Atomic uint32_t instances;   /* relaxed: a statistic */
     _Atomic uint32_t watches;     /* relaxed: a statistic */
 
@@ -161,6 +171,8 @@ void *worker_main(void *worker);
 /* serve.c */
 /* The claim is held; it is released, or goes elsewhere with the vnode. */
 void worker_serve(struct worker *, struct vnode *);
+/* Holder: until when it rests after its last listing. */
+uint64_t worker_rest_until(const struct vnotify *, const struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */

@@ -1,13 +1,19 @@
 /*
  * reader.c - stage 1: the only thread that collects from the kqueue
  *
- * It enqueues raw notes and does nothing else: no listing, no allocation, no
- * lock.  When the ring is full it waits for the workers; meanwhile the kqueue
- * coalesces, knote by knote, so nothing is lost and nothing grows.
+ * It posts each note to its vnode's claim, and puts a vnode whose claim it got
+ * by that on the ring, for a worker to serve.  A vnode that is held already
+ * (being served, or resting) costs no more than that.  No listing, no
+ * allocation, no lock.  When the ring is full it waits for the workers;
+ * meanwhile the kqueue coalesces, knote by knote, so nothing is lost and
+ * nothing grows.
  *
  * Waiting and collecting are apart, so that there is no moment at which a note
  * has left the kqueue and is not counted yet: the reader counts itself as an
  * item before it collects (barrier.h).
+ *
+ * In a storm it lets notes gather for a moment between turns: a host that finds
+ * nobody waiting has nobody to wake, and one turn takes in many notes.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,14 +21,19 @@
 
 #include "pipeline/engine.h"
 
-enum { BATCH = 256 };
+enum {
+    BATCH = 256,
+    /* A storm: turns that take in notes come faster than one in so long, for
+       longer than the slack. */
+    TURN_NS = 250 * 1000,
+    TURNS_SLACK_NS = 4 * 1000 * 1000,
+};
 
 static void enqueue(struct vnotify *engine, struct tally *tally,
                     struct note *note)
 {
     unsigned size;
 
-    barrier_add(&engine->barrier, note->phases);
     for (;;) {
         SYNC_RELEASE(&engine->ring); /* N1 */
         if (ck_ring_enqueue_spmc_size_note(&engine->ring, engine->notes, note,
@@ -36,30 +47,65 @@ static void enqueue(struct vnotify *engine, struct tally *tally,
     lot_wake(&engine->lot, LOT_ANYBODY);
 }
 
-static void enqueue_kevent(struct vnotify *engine, struct tally *tally,
-                           const struct kevent *kev, unsigned phases)
+/* Posts a note; what is then the reader's goes to the workers. */
+static void post(struct vnotify *engine, struct tally *tally, uint32_t slot,
+                 uint32_t generation, uint32_t hints, unsigned phases)
+{
+    struct vnode *vnode = registry_slot(&engine->registry, slot);
+    struct note note = { .vnode = slot, .read_ns = now_ns() };
+    uint64_t none = 0;
+
+    /* relaxed: an order among vnodes, no more */
+    (void)atomic_compare_exchange_strong_explicit(
+        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
+        memory_order_relaxed);
+    vnode_noted(vnode, note.read_ns);
+    barrier_add(&engine->barrier, phases);
+    switch (claim_post(&vnode->claim, &engine->barrier, generation, hints,
+                       phases)) {
+    case CLAIM_TAKEN:
+        enqueue(engine, tally, &note);
+        break;
+    case CLAIM_LEFT:
+        tally_add(tally, TALLY_NOTES_COALESCED, 1);
+        break;
+    case CLAIM_STALE:
+        tally_add(tally, TALLY_NOTES_STALE, 1);
+        break;
+    }
+}
+
+static void take_kevent(struct vnotify *engine, struct tally *tally,
+                        const struct kevent *kev, unsigned phases)
 {
     uintptr_t udata = (uintptr_t)kev->udata;
-    struct note note = {
-        .vnode = (uint32_t)udata & INT32_MAX,
-        .dir = (udata >> 31 & 1) != 0,
-        .generation = (uint32_t)(udata >> 32),
-        .fflags = kev->fflags,
-        .phases = (uint8_t)phases,
-        .read_ns = now_ns(),
-    };
+    uint32_t slot = (uint32_t)udata & INT32_MAX, fflags = kev->fflags, hints;
 
     if (kev->filter != EVFILT_VNODE)
         return; /* EVFILT_USER: somebody woke us, nothing more */
     if ((kev->flags & EV_EOF) != 0)
-        note.fflags |= NOTE_REVOKE;
+        fflags |= NOTE_REVOKE;
     tally_add(tally, TALLY_NOTES, 1);
-    TRACE(&engine->trace, "note vnode=%u fflags=%#x", note.vnode,
-          note.fflags);
-    enqueue(engine, tally, &note);
+    TRACE(&engine->trace, "note vnode=%u fflags=%#x", slot, fflags);
+    hints = note_hints(fflags, (udata >> 31 & 1) != 0);
+    if (hints != 0)
+        post(engine, tally, slot, (uint32_t)(udata >> 32), hints, phases);
 }
 
-/* Has what failed tried again, as an item of these phases. */
+/* Does anything rest for longer than its own cost?  Of cost alone. */
+static bool storms(const struct vnotify *engine)
+{
+    uint64_t now = now_ns();
+
+    /* relaxed: of cost alone */
+    return atomic_load_explicit(&engine->paced_ns, memory_order_relaxed) >
+               now ||
+           atomic_load_explicit(&engine->bulk_paced_ns,
+                                memory_order_relaxed) > now;
+}
+
+/* Has what failed tried again and what rests served, as an item of these
+   phases. */
 static void order_retries(struct vnotify *engine, struct tally *tally,
                           unsigned phases)
 {
@@ -67,8 +113,10 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
 
     /* E1: relaxed: vnotify_sync counted itself before it woke us */
     if (atomic_load_explicit(&engine->syncs, memory_order_relaxed) == 0 ||
-        atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0)
+        (atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0 &&
+         !storms(engine)))
         return;
+    barrier_add(&engine->barrier, phases);
     enqueue(engine, tally, &note);
 }
 
@@ -122,19 +170,21 @@ void reader_await_turn(struct vnotify *engine)
                               memory_order_seq_cst);
 }
 
-static void turn(struct vnotify *engine, struct tally *tally)
+/* How many it collected. */
+static int turn(struct vnotify *engine, struct tally *tally)
 {
     unsigned phases = barrier_join(&engine->barrier);
     uint64_t ticket = barrier_wanted(&engine->barrier);
     struct kevent events[BATCH];
-    int count;
+    int count, all = 0;
 
     atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
                               memory_order_seq_cst);
     do {
         count = kq_event(engine->kq, NULL, 0, events, BATCH);
         for (int i = 0; i < count; i++)
-            enqueue_kevent(engine, tally, &events[i], phases);
+            take_kevent(engine, tally, &events[i], phases);
+        all += count > 0 ? count : 0;
     } while (count == BATCH || (count > 0 && ticket != 0));
     if (ticket != 0) {
         order_retries(engine, tally, phases);
@@ -142,21 +192,39 @@ static void turn(struct vnotify *engine, struct tally *tally)
     }
     barrier_done(&engine->barrier, phases);
     pass_turn(engine);
+    return all;
+}
+
+/* After a turn that took in notes.  `paced_ns`: when all will have had their
+   time. */
+static uint64_t breathe(struct vnotify *engine, uint64_t paced_ns)
+{
+    uint64_t now = now_ns();
+
+    paced_ns = (paced_ns > now ? paced_ns : now) + TURN_NS;
+    if (paced_ns > now + TURNS_SLACK_NS)
+        kq_rest(engine->kq, paced_ns - now - TURNS_SLACK_NS);
+    return paced_ns;
 }
 
 void *reader_main(void *arg)
 {
     struct vnotify *engine = arg;
     struct tally *tally = &engine->tallies[engine->worker_count];
+    uint64_t paced_ns = 0;
 
     for (;;) {
-        turn(engine, tally);
+        int notes = turn(engine, tally);
+
         /* E4: pairs with the store in vnotify_destroy, which then wakes us */
         if (atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0)
             return NULL;
         /* Who asked for a cycle after the turn had looked may have woken us
            already: the turn collected that, so look again before waiting. */
-        if (barrier_wanted(&engine->barrier) == 0)
-            (void)kq_wait(engine->kq, NULL);
+        if (barrier_wanted(&engine->barrier) != 0)
+            continue;
+        if (notes > 0)
+            paced_ns = breathe(engine, paced_ns);
+        (void)kq_wait(engine->kq, NULL);
     }
 }

@@ -33,6 +33,12 @@ static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 
 /* Listing. */
 
+static bool has_children(const struct vnode *vnode)
+{
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+}
+
 static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
                                   struct snapshot *before,
                                   struct snapshot *after, uint64_t begun)
@@ -92,7 +98,6 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;
-    vnode->rest_until_ns = end + vnode->cost_ns;
     tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
     TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
           vnode->slot, worker->builder.count,
@@ -108,8 +113,38 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
    creates, which say the same. */
 enum { LEARN_MAX = 16384 };
 
+/* More new names at once than that are a burst's. */
+enum { BURST = 16 };
+
+/*
+ * Could any of what has come be a rename's second half?  A burst of new names
+ * alone, where the host would have said that an entry crossed directories, is
+ * taken to be new.  (If that note is still on its way, DELETE and CREATE will
+ * say the same as the move.)
+ */
+static bool is_burst_of_new(const struct vnotify *engine,
+                            const struct delta *delta, bool crossed)
+{
+    return delta->gone == 0 && delta->come > BURST && !crossed &&
+           (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0;
+}
+
+/*
+ * Looking at what has come does one thing more: it makes a kernel with
+ * multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
+ * distinctly.
+ */
+static void learn(struct vnotify *engine, struct vnode *vnode,
+                  struct delta *delta, bool crossed)
+{
+    if (!has_children(vnode) && is_burst_of_new(engine, delta, crossed))
+        delta_take_for_new(delta);
+    else if (vnode_fd(engine, vnode) >= 0)
+        delta_learn(delta, vnode_fd(engine, vnode), LEARN_MAX);
+}
+
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
-static int list(struct worker *worker, struct vnode *vnode,
+static int list(struct worker *worker, struct vnode *vnode, bool crossed,
                 struct offer **offer)
 {
     struct vnotify *engine = worker->engine;
@@ -144,12 +179,8 @@ static int list(struct worker *worker, struct vnode *vnode,
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
     }
-    /* Looking at what has come does one thing more: it makes a kernel with
-       multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
-       distinctly. */
     if ((*offer)->delta != NULL) {
-        if (vnode_fd(engine, vnode) >= 0)
-            delta_learn((*offer)->delta, vnode_fd(engine, vnode), LEARN_MAX);
+        learn(engine, vnode, (*offer)->delta, crossed);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
@@ -183,12 +214,6 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
                                                : vnode->backoff_us * 2;
     if (vnode->backoff_us > RETRY_US_MAX)
         vnode->backoff_us = RETRY_US_MAX;
-}
-
-static bool has_children(const struct vnode *vnode)
-{
-    /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
 }
 
 /* The children follow the listing that was told.  0 or -ENOMEM. */
@@ -275,7 +300,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         /* relaxed: holders alone write it (A1) */
         atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
     if (!can_open(worker->engine, vnode, hints) ||
-        (must_list(vnode, hints) && list(worker, vnode, &offer) != 0)) {
+        (must_list(vnode, hints) &&
+         list(worker, vnode, (hints & HINT_CROSSED) != 0, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }
@@ -301,13 +327,18 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     return true;
 }
 
+static bool is_bulk(const struct vnode *vnode)
+{
+    return vnode->least_cost_ns > BULK_NS;
+}
+
 /* Worker 0 is nobody's who may have to wait: for a long listing, or for a look
    at children. */
 static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (vnode->least_cost_ns > BULK_NS || has_children(vnode));
+           (is_bulk(vnode) || has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
@@ -315,6 +346,61 @@ void worker_give_back(struct vnotify *engine, struct vnode *vnode)
     vnode_fd_done(vnode);
     if (!claim_release(&vnode->claim))
         worker_defer(engine, vnode, 0);
+}
+
+/*
+ * Rest.  What comes within it costs one listing, however much it is.  A
+ * directory rests as long as it took to list and to tell.  But where many
+ * directories change at once, each of them listed half of the time is all of
+ * the time of any number of CPUs, and nothing is left for who changes them.  So
+ * all listings have a share of the time together: each puts off the moment at
+ * which that share has covered them, and who is served when it is further off
+ * than STORM_SLACK_NS rests for the difference.  Bulk directories have another
+ * share: what is small shall not wait for them.  Nobody rests for a share while
+ * vnotify_sync waits.
+ */
+static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
+                              uint64_t took)
+{
+    /* relaxed: here and below, of cost alone */
+    uint64_t before = atomic_load_explicit(paced, memory_order_relaxed), after;
+
+    do
+        after = (before > now ? before : now) + STORM_SHARE * took;
+    while (!atomic_compare_exchange_weak_explicit(
+        paced, &before, after, memory_order_relaxed, memory_order_relaxed));
+    if (after - now <= STORM_SLACK_NS)
+        return 0;
+    return after - now - STORM_SLACK_NS < STORM_REST_NS_MAX
+               ? after - now - STORM_SLACK_NS
+               : STORM_REST_NS_MAX;
+}
+
+static void set_rest(struct vnotify *engine, struct vnode *vnode,
+                     uint64_t begun_ns)
+{
+    uint64_t now = now_ns();
+    /* Of the last two listings, one may have been preempted. */
+    uint64_t most = 2 * vnode->least_cost_ns;
+    uint64_t storm_ns =
+        storm_rest_ns(is_bulk(vnode) ? &engine->bulk_paced_ns
+                                     : &engine->paced_ns,
+                      now, vnode->cost_ns < most ? vnode->cost_ns : most);
+
+    vnode->rest_until_ns = now + (now - begun_ns);
+    vnode->storm_rest_us = (uint32_t)(storm_ns / 1000);
+}
+
+uint64_t worker_rest_until(const struct vnotify *engine,
+                           const struct vnode *vnode)
+{
+    /* E1: relaxed: who rests after sync has counted itself is found by its
+       order (hurry, in worker.c), or rests too long for once */
+    bool hurry =
+        atomic_load_explicit(&engine->syncs, memory_order_relaxed) != 0;
+
+    return vnode->rest_until_ns +
+           (hurry ? 0 : vnode->storm_rest_us * UINT64_C(1000));
 }
 
 void worker_serve(struct worker *worker, struct vnode *vnode)
@@ -327,9 +413,9 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
-        if (now + REST_NS_MIN < vnode->rest_until_ns) {
+        if (now + REST_NS_MIN < worker_rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
-            worker_defer(engine, vnode, vnode->rest_until_ns);
+            worker_defer(engine, vnode, worker_rest_until(engine, vnode));
             return;
         }
         if (is_for_others(worker, vnode)) {
@@ -344,6 +430,8 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             return;
         }
         served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        if (vnode->is_dir)
+            set_rest(engine, vnode, now);
         vnode_fd_done(vnode);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */

@@ -70,6 +70,7 @@ struct vnode {
     uint32_t owed;             /* hints whose listing failed */
     bool failing;              /* counted in engine.failing */
     uint32_t backoff_us;
+    uint32_t storm_rest_us;    /* beyond rest_until_ns, if nobody is in a hurry */
     uint64_t cost_ns;          /* of the last listing */
     uint64_t least_cost_ns;    /* of the last two: one may have been preempted */
     uint64_t rest_until_ns;

@@ -218,6 +218,26 @@ int kq_wait(struct kq *kq, const struct timespec *timeout)
     }
 }
 
+/*
+ * Nobody polls the inotify descriptor meanwhile, so whoever changes a file has
+ * nobody to wake.
+ */
+void kq_rest(struct kq *kq, uint64_t ns)
+{
+    struct pollfd wake = {.fd = kq->wake_fd, .events = POLLIN};
+    struct timespec limit = {.tv_nsec = (long)ns};
+    pthread_mutex_lock(&kq->lock);
+    bool is_pending = kq->nqueued > 0;
+    kq->waiting = !is_pending;
+    pthread_mutex_unlock(&kq->lock);
+    /* What ends it is left for kq_wait, which returns at once then. */
+    if (!is_pending)
+        (void)ppoll(&wake, 1, &limit, NULL);
+    pthread_mutex_lock(&kq->lock);
+    kq->waiting = false;
+    pthread_mutex_unlock(&kq->lock);
+}
+
 bool kq_pending(struct kq *kq)
 {
     struct pollfd host = {.fd = kq->inotify_fd, .events = POLLIN};

@@ -60,6 +60,12 @@ bool kq_pending(struct kq *kq);
 void kq_close(struct kq *kq, int host_fd);
 
 /*
+ * Lets notes gather for `ns` at most: they end it as little as they must, an
+ * EVFILT_USER trigger does.  A host with nothing to gain returns at once.
+ */
+void kq_rest(struct kq *kq, uint64_t ns);
+
+/*
  * Parking: keeping a directory's knote without a descriptor.
  *
  * kq_park moves the knote of host_fd, a directory's, to an id that stands for
