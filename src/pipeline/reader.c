@@ -1,9 +1,9 @@
 /*
- * reader.c - stage 1: the only thread that collects from the kqueue
+ * reader.c - stage 1: collects from the kqueue
  *
- * It posts each note to its vnode's claim, and puts a vnode whose claim it got
- * by that on the ring, for a worker to serve.  A vnode that is held already
- * (being served, or resting) costs no more than that.  No listing, no
+ * A reader posts each note to its vnode's claim, and puts a vnode whose claim
+ * it got by that on the ring, for a worker to serve.  A vnode that is held
+ * already (being served, or resting) costs no more than that.  No listing, no
  * allocation, no lock.  When the ring is full it waits for the workers;
  * meanwhile the kqueue coalesces, knote by knote, so nothing is lost and
  * nothing grows.
@@ -11,6 +11,20 @@
  * Waiting and collecting are apart, so that there is no moment at which a note
  * has left the kqueue and is not counted yet: the reader counts itself as an
  * item before it collects (barrier.h).
+ *
+ * Two readers.  To wake a worker for a lone note takes longer than to serve it.
+ * So a reader that has collected just one, with nothing on the ring, serves it
+ * itself, as any worker would, with all that may block in it.  Notes must not
+ * wait for that.  So there are two readers, that sleep in the kqueue both:
+ *
+ *   - collecting is a claim's, the `turn`.  Who is woken posts to it; who does
+ *     not get it has left another turn to the one that has.  So all that a
+ *     turn owns (barrier phases, the port's collecting side) has one owner.
+ *   - E7: one reader at a time serves, and takes the flag before.  The other
+ *     finds it set and does nothing but collect; nothing that it does blocks.
+ *     A reader gives the turn back before it serves.  So at any time a reader
+ *     is in a turn or free to take one, and a note that comes is collected,
+ *     whatever the first one waits for.
  *
  * In a storm it lets notes gather for a moment between turns: a host that finds
  * nobody waiting has nobody to wake, and one turn takes in many notes.
@@ -47,10 +61,36 @@ static void enqueue(struct vnotify *engine, struct tally *tally,
     lot_wake(&engine->lot, LOT_ANYBODY);
 }
 
-/* Posts a note; what is then the reader's goes to the workers. */
-static void post(struct vnotify *engine, struct tally *tally, uint32_t slot,
-                 uint32_t generation, uint32_t hints, unsigned phases)
+/* What one holder of the turn has at hand. */
+struct reading {
+    struct vnotify *engine;
+    struct tally *tally;
+    unsigned collected; /* notes */
+    struct note lone;   /* .vnode != 0: what the only one of them got, not on
+                           the ring yet */
+};
+
+static void pass_lone(struct reading *r)
 {
+    if (r->lone.vnode != 0)
+        enqueue(r->engine, r->tally, &r->lone);
+    r->lone.vnode = 0;
+}
+
+/* A vnode is ours: it goes to the workers, unless it is the first. */
+static void get(struct reading *r, struct note *note)
+{
+    if (r->collected == 1)
+        r->lone = *note;
+    else
+        enqueue(r->engine, r->tally, note);
+}
+
+static void post(struct reading *r, uint32_t slot, uint32_t generation,
+                 uint32_t hints, unsigned phases)
+{
+    struct vnotify *engine = r->engine;
+    struct tally *tally = r->tally;
     struct vnode *vnode = registry_slot(&engine->registry, slot);
     struct note note = { .vnode = slot, .read_ns = now_ns() };
     uint64_t none = 0;
@@ -64,7 +104,7 @@ static void post(struct vnotify *engine, struct tally *tally, uint32_t slot,
     switch (claim_post(&vnode->claim, &engine->barrier, generation, hints,
                        phases)) {
     case CLAIM_TAKEN:
-        enqueue(engine, tally, &note);
+        get(r, &note);
         break;
     case CLAIM_LEFT:
         tally_add(tally, TALLY_NOTES_COALESCED, 1);
@@ -75,8 +115,8 @@ static void post(struct vnotify *engine, struct tally *tally, uint32_t slot,
     }
 }
 
-static void take_kevent(struct vnotify *engine, struct tally *tally,
-                        const struct kevent *kev, unsigned phases)
+static void take_kevent(struct reading *r, const struct kevent *kev,
+                        unsigned phases)
 {
     uintptr_t udata = (uintptr_t)kev->udata;
     uint32_t slot = (uint32_t)udata & INT32_MAX, fflags = kev->fflags, hints;
@@ -85,11 +125,13 @@ static void take_kevent(struct vnotify *engine, struct tally *tally,
         return; /* EVFILT_USER: somebody woke us, nothing more */
     if ((kev->flags & EV_EOF) != 0)
         fflags |= NOTE_REVOKE;
-    tally_add(tally, TALLY_NOTES, 1);
-    TRACE(&engine->trace, "note vnode=%u fflags=%#x", slot, fflags);
+    if (r->collected++ == 1)
+        pass_lone(r);
+    tally_add(r->tally, TALLY_NOTES, 1);
+    TRACE(&r->engine->trace, "note vnode=%u fflags=%#x", slot, fflags);
     hints = note_hints(fflags, (udata >> 31 & 1) != 0);
     if (hints != 0)
-        post(engine, tally, slot, (uint32_t)(udata >> 32), hints, phases);
+        post(r, slot, (uint32_t)(udata >> 32), hints, phases);
 }
 
 /* Does anything rest for longer than its own cost?  Of cost alone. */
@@ -170,61 +212,129 @@ void reader_await_turn(struct vnotify *engine)
                               memory_order_seq_cst);
 }
 
-/* How many it collected. */
-static int turn(struct vnotify *engine, struct tally *tally)
+/* Collects once; the turn's claim is held. */
+static void turn(struct reading *r)
 {
+    struct vnotify *engine = r->engine;
     unsigned phases = barrier_join(&engine->barrier);
     uint64_t ticket = barrier_wanted(&engine->barrier);
     struct kevent events[BATCH];
-    int count, all = 0;
+    int count;
 
     atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
                               memory_order_seq_cst);
     do {
         count = kq_event(engine->kq, NULL, 0, events, BATCH);
         for (int i = 0; i < count; i++)
-            take_kevent(engine, tally, &events[i], phases);
-        all += count > 0 ? count : 0;
+            take_kevent(r, &events[i], phases);
     } while (count == BATCH || (count > 0 && ticket != 0));
     if (ticket != 0) {
-        order_retries(engine, tally, phases);
+        order_retries(engine, r->tally, phases);
         barrier_flip(&engine->barrier, ticket);
     }
     barrier_done(&engine->barrier, phases);
     pass_turn(engine);
-    return all;
 }
 
-/* After a turn that took in notes.  `paced_ns`: when all will have had their
-   time. */
-static uint64_t breathe(struct vnotify *engine, uint64_t paced_ns)
+/*
+ * After a turn that took in notes: lets more of them gather, if turns come too
+ * fast.  The turn's claim is held, so that the other reader has none either.
+ */
+static void breathe(struct vnotify *engine)
 {
-    uint64_t now = now_ns();
+    uint64_t now = now_ns(), paced_ns = engine->turns_paced_ns;
 
     paced_ns = (paced_ns > now ? paced_ns : now) + TURN_NS;
+    engine->turns_paced_ns = paced_ns;
     if (paced_ns > now + TURNS_SLACK_NS)
         kq_rest(engine->kq, paced_ns - now - TURNS_SLACK_NS);
-    return paced_ns;
+}
+
+static bool is_for_reader(struct vnotify *engine, const struct reading *r)
+{
+    /* E7: acquire and release: what the last one has done is seen */
+    return r->lone.vnode != 0 && ck_ring_size(&engine->ring) == 0 &&
+           !vnode_is_bulk(registry_slot(&engine->registry, r->lone.vnode)) &&
+           atomic_exchange_explicit(&engine->reader_serves, 1, /* E7 */
+                                    memory_order_acq_rel) == 0;
+}
+
+static void end_serving(struct vnotify *engine)
+{
+    atomic_store_explicit(&engine->reader_serves, 0, /* E7 */
+                          memory_order_release);
+}
+
+/*
+ * One round with the turn's claim.  True if it was given back; then r->lone is
+ * the caller's to serve, if it is a vnode.  What is to be served here does not
+ * wait for another round.
+ */
+static bool go_round(struct reading *r)
+{
+    struct vnotify *engine = r->engine;
+    unsigned none;
+    bool for_us;
+
+    (void)claim_take(&engine->turn, &none);
+    r->collected = 0;
+    do
+        turn(r);
+    /* Who asked for a cycle after the turn had looked may have woken us
+       already: the turn collected that, so look again. */
+    while (barrier_wanted(&engine->barrier) != 0);
+    for_us = is_for_reader(engine, r);
+    if (!for_us) {
+        pass_lone(r);
+        if (r->collected > 0)
+            breathe(engine);
+    }
+    if (claim_release(&engine->turn))
+        return true;
+    pass_lone(r);
+    if (for_us)
+        end_serving(engine);
+    return false;
+}
+
+/*
+ * Collects, if nobody else is at it.  What the reader is to serve itself, or
+ * NULL.
+ */
+static struct vnode *collect(struct worker *worker)
+{
+    struct vnotify *engine = worker->engine;
+    struct reading r = { .engine = engine, .tally = worker->tally };
+
+    if (claim_post(&engine->turn, &engine->barrier, TURN_GENERATION,
+                   TURN_AGAIN, BARRIER_UNCOUNTED) != CLAIM_TAKEN) {
+        sched_yield(); /* the holder may not have taken in yet what woke us */
+        return NULL;
+    }
+    while (!go_round(&r))
+        continue;
+    return r.lone.vnode == 0
+               ? NULL
+               : registry_slot(&engine->registry, r.lone.vnode);
 }
 
 void *reader_main(void *arg)
 {
-    struct vnotify *engine = arg;
-    struct tally *tally = &engine->tallies[engine->worker_count];
-    uint64_t paced_ns = 0;
+    struct worker *worker = arg;
+    struct vnotify *engine = worker->engine;
 
     for (;;) {
-        int notes = turn(engine, tally);
+        struct vnode *own = collect(worker);
 
+        if (own != NULL) {
+            worker_serve(worker, own);
+            end_serving(engine);
+        }
         /* E4: pairs with the store in vnotify_destroy, which then wakes us */
-        if (atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0)
+        if (atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0) {
+            engine->barrier.kick(engine); /* and we the other */
             return NULL;
-        /* Who asked for a cycle after the turn had looked may have woken us
-           already: the turn collected that, so look again before waiting. */
-        if (barrier_wanted(&engine->barrier) != 0)
-            continue;
-        if (notes > 0)
-            paced_ns = breathe(engine, paced_ns);
-        (void)kq_wait(engine->kq, NULL);
+        }
+        (void)kq_sleep(engine->kq);
     }
 }

@@ -327,18 +327,13 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     return true;
 }
 
-static bool is_bulk(const struct vnode *vnode)
-{
-    return vnode->least_cost_ns > BULK_NS;
-}
-
 /* Worker 0 is nobody's who may have to wait: for a long listing, or for a look
    at children. */
 static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (is_bulk(vnode) || has_children(vnode));
+           (vnode_is_bulk(vnode) || has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
@@ -379,15 +374,15 @@ static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
 static void set_rest(struct vnotify *engine, struct vnode *vnode,
                      uint64_t begun_ns)
 {
-    uint64_t now = now_ns();
-    /* Of the last two listings, one may have been preempted. */
+    uint64_t now = now_ns(), took = now - begun_ns;
+    /* Whoever was preempted took longer: the last two listings tell. */
     uint64_t most = 2 * vnode->least_cost_ns;
     uint64_t storm_ns =
-        storm_rest_ns(is_bulk(vnode) ? &engine->bulk_paced_ns
-                                     : &engine->paced_ns,
+        storm_rest_ns(vnode_is_bulk(vnode) ? &engine->bulk_paced_ns
+                                           : &engine->paced_ns,
                       now, vnode->cost_ns < most ? vnode->cost_ns : most);
 
-    vnode->rest_until_ns = now + (now - begun_ns);
+    vnode->rest_until_ns = now + (took < most ? took : most);
     vnode->storm_rest_us = (uint32_t)(storm_ns / 1000);
 }
 

@@ -71,6 +71,11 @@ int kq_wait(struct kq *kq, const struct timespec *timeout)
     return ready == 0 ? -ETIMEDOUT : 0;
 }
 
+int kq_sleep(struct kq *kq)
+{
+    return kq_wait(kq, NULL);
+}
+
 bool kq_pending(struct kq *kq)
 {
     struct pollfd host = {.fd = kq->host_fd, .events = POLLIN};
