@@ -123,7 +123,7 @@ static int list_told(struct joining *j, int list_fd)
     err = list_fd < 0 ? list_fd
           : fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
-              : snapshot_list(&builder, list_fd, &engine->fault);
+              : snapshot_list(&builder, list_fd, NULL, &engine->fault);
     j->end = engine_tick(engine);
     if (err == 0) {
         /* relaxed: unique is enough */

@@ -78,7 +78,7 @@ static int list_by_own(struct worker *worker, struct vnode *vnode)
         return fd;
     if (fault_hits(&engine->fault, FAULT_OPEN))
         return -EMFILE;
-    return snapshot_list(&worker->builder, fd, &engine->fault);
+    return snapshot_list(&worker->builder, fd, vnode->current, &engine->fault);
 }
 
 static int take_listing(struct worker *worker, struct vnode *vnode,
