@@ -192,8 +192,6 @@ void *worker_main(void *worker);
 /* serve.c */
 /* The claim is held; it is released, or goes elsewhere with the vnode. */
 void worker_serve(struct worker *, struct vnode *);
-/* Holder: until when it rests after its last listing. */
-uint64_t worker_rest_until(const struct vnotify *, const struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */

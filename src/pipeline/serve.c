@@ -17,6 +17,7 @@
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
 #include "pipeline/offer.h"
+#include "pipeline/rest.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -343,61 +344,6 @@ void worker_give_back(struct vnotify *engine, struct vnode *vnode)
         worker_defer(engine, vnode, 0);
 }
 
-/*
- * Rest.  What comes within it costs one listing, however much it is.  A
- * directory rests as long as it took to list and to tell.  But where many
- * directories change at once, each of them listed half of the time is all of
- * the time of any number of CPUs, and nothing is left for who changes them.  So
- * all listings have a share of the time together: each puts off the moment at
- * which that share has covered them, and who is served when it is further off
- * than STORM_SLACK_NS rests for the difference.  Bulk directories have another
- * share: what is small shall not wait for them.  Nobody rests for a share while
- * vnotify_sync waits.
- */
-static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
-                              uint64_t took)
-{
-    /* relaxed: here and below, of cost alone */
-    uint64_t before = atomic_load_explicit(paced, memory_order_relaxed), after;
-
-    do
-        after = (before > now ? before : now) + STORM_SHARE * took;
-    while (!atomic_compare_exchange_weak_explicit(
-        paced, &before, after, memory_order_relaxed, memory_order_relaxed));
-    if (after - now <= STORM_SLACK_NS)
-        return 0;
-    return after - now - STORM_SLACK_NS < STORM_REST_NS_MAX
-               ? after - now - STORM_SLACK_NS
-               : STORM_REST_NS_MAX;
-}
-
-static void set_rest(struct vnotify *engine, struct vnode *vnode,
-                     uint64_t begun_ns)
-{
-    uint64_t now = now_ns(), took = now - begun_ns;
-    /* Whoever was preempted took longer: the last two listings tell. */
-    uint64_t most = 2 * vnode->least_cost_ns;
-    uint64_t storm_ns =
-        storm_rest_ns(vnode_is_bulk(vnode) ? &engine->bulk_paced_ns
-                                           : &engine->paced_ns,
-                      now, vnode->cost_ns < most ? vnode->cost_ns : most);
-
-    vnode->rest_until_ns = now + (took < most ? took : most);
-    vnode->storm_rest_us = (uint32_t)(storm_ns / 1000);
-}
-
-uint64_t worker_rest_until(const struct vnotify *engine,
-                           const struct vnode *vnode)
-{
-    /* E1: relaxed: who rests after sync has counted itself is found by its
-       order (hurry, in worker.c), or rests too long for once */
-    bool hurry =
-        atomic_load_explicit(&engine->syncs, memory_order_relaxed) != 0;
-
-    return vnode->rest_until_ns +
-           (hurry ? 0 : vnode->storm_rest_us * UINT64_C(1000));
-}
-
 void worker_serve(struct worker *worker, struct vnode *vnode)
 {
     struct vnotify *engine = worker->engine;
@@ -408,9 +354,9 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
-        if (now + REST_NS_MIN < worker_rest_until(engine, vnode)) {
+        if (now + REST_NS_MIN < rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
-            worker_defer(engine, vnode, worker_rest_until(engine, vnode));
+            worker_defer(engine, vnode, rest_until(engine, vnode));
             return;
         }
         if (is_for_others(worker, vnode)) {
@@ -426,7 +372,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         }
         served = serve_once(worker, vnode, hints | vnode->owed, phases);
         if (vnode->is_dir)
-            set_rest(engine, vnode, now);
+            rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */

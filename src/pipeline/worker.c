@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "pipeline/engine.h"
+#include "pipeline/rest.h"
 
 /* Notes. */
 
@@ -103,8 +104,8 @@ static void take_deferred(struct worker *worker)
 
         link = link->next;
         if (!vnode->failing && vnode->due_ns > 1 &&
-            vnode->due_ns > worker_rest_until(worker->engine, vnode))
-            vnode->due_ns = worker_rest_until(worker->engine, vnode);
+            vnode->due_ns > rest_until(worker->engine, vnode))
+            vnode->due_ns = rest_until(worker->engine, vnode);
         if (timer_insert(&worker->timer, vnode) != 0)
             worker_serve(worker, vnode); /* no memory: sooner instead of later */
     }
