@@ -100,7 +100,7 @@ static int make_told(struct joining *j, int list_fd,
     j->begin = engine_tick(engine);
     err = fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
-              : snapshot_list(builder, list_fd, &engine->fault);
+              : snapshot_list(builder, list_fd, NULL, &engine->fault);
     j->end = engine_tick(engine);
     if (err != 0)
         return err;

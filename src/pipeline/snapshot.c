@@ -167,6 +167,79 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
     return 0;
 }
 
+/*
+ * What has come since the listing before is all that can be there twice: a
+ * snapshot has each name once, so of two entries of one name one at least is
+ * not the next of those that the two listings have in common, in order.  Such
+ * entries are few, unless the host's order has changed; then -1.
+ */
+enum { NEWCOMERS = 8, LOOK_AHEAD = 8 };
+
+static bool same_bytes(const uint8_t *a, const uint8_t *b)
+{
+    return a[9] == b[9] && memcmp(a, b, entry_bytes(a)) == 0;
+}
+
+/* The offset behind this entry in `before`, if it is one of the next; or 0. */
+static size_t find_next(const struct snapshot *before, size_t at,
+                        const uint8_t *entry)
+{
+    for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
+        const uint8_t *other = before->entries + at;
+
+        at += entry_bytes(other);
+        if (same_bytes(other, entry))
+            return at;
+    }
+    return 0;
+}
+
+static int find_newcomers(const struct snapshot_builder *builder,
+                          const struct snapshot *before,
+                          const uint8_t *newcomers[NEWCOMERS])
+{
+    size_t before_at = 0, bytes;
+    int count = 0;
+
+    for (size_t at = 0; at < builder->used; at += bytes) {
+        const uint8_t *entry = builder->bytes + at;
+        size_t next = find_next(before, before_at, entry);
+
+        bytes = entry_bytes(entry);
+        if (next != 0)
+            before_at = next;
+        else if (count == NEWCOMERS)
+            return -1;
+        else
+            newcomers[count++] = entry;
+    }
+    return count;
+}
+
+static bool same_name(const uint8_t *a, const uint8_t *b)
+{
+    return a[9] == b[9] &&
+           memcmp(a + ENTRY_HEADER, b + ENTRY_HEADER, a[9]) == 0;
+}
+
+static bool may_repeat(const struct snapshot_builder *builder,
+                       const struct snapshot *before)
+{
+    const uint8_t *newcomers[NEWCOMERS];
+    int count =
+        before == NULL ? -1 : find_newcomers(builder, before, newcomers);
+
+    for (size_t at = 0; count > 0 && at < builder->used;) {
+        const uint8_t *entry = builder->bytes + at;
+
+        for (int i = 0; i < count; i++)
+            if (newcomers[i] != entry && same_name(newcomers[i], entry))
+                return true;
+        at += entry_bytes(entry);
+    }
+    return count < 0;
+}
+
 static int drop_repeated(struct snapshot_builder *builder)
 {
     bool found;
@@ -189,7 +262,7 @@ static int drop_repeated(struct snapshot_builder *builder)
 }
 
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
-                  const struct fault *fault)
+                  const struct snapshot *before, const struct fault *fault)
 {
     struct listing_job job = { builder, fault };
     int err;
@@ -206,7 +279,7 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    if (err == 0 && builder->piecemeal)
+    if (err == 0 && builder->piecemeal && may_repeat(builder, before))
         err = drop_repeated(builder);
     if (err != -ENOENT || !removed(host_fd))
         return err;

@@ -62,9 +62,11 @@ struct fault;
 
 /*
  * Lists the directory open at host_fd into the builder.  0 or -errno.  A
- * removed directory is an empty one.
+ * removed directory is an empty one.  `before`: an earlier listing, or NULL;
+ * if it is much the same, a large directory takes less time.
  */
-int snapshot_list(struct snapshot_builder *, int host_fd, const struct fault *);
+int snapshot_list(struct snapshot_builder *, int host_fd,
+                  const struct snapshot *before, const struct fault *);
 
 /* The listing of a directory that was removed: empty. */
 void snapshot_list_removed(struct snapshot_builder *);

@@ -62,11 +62,17 @@ static int teardown(void **state)
     return 0;
 }
 
-static int list(const struct row *rows, size_t count)
+static int list_after(const struct snapshot *before, const struct row *rows,
+                      size_t count)
 {
     fake_rows = rows;
     fake_count = count;
-    return snapshot_list(&builder, -1, &no_fault);
+    return snapshot_list(&builder, -1, before, &no_fault);
+}
+
+static int list(const struct row *rows, size_t count)
+{
+    return list_after(NULL, rows, count);
 }
 
 static struct snapshot *make(uint64_t id)
@@ -194,7 +200,7 @@ static int list_path(const char *path, bool removed)
         rmdir(path);
     fake_count = 0;
     fake_end = -ENOENT;
-    err = snapshot_list(&builder, fd, &no_fault);
+    err = snapshot_list(&builder, fd, NULL, &no_fault);
     close(fd);
     return err;
 }
@@ -221,36 +227,38 @@ static void test_snapshot_faults_hit_each_step(void **state)
     assert_int_equal(fault_init(&fault, "read=/,alloc=/nowhere"), 0);
     fake_rows = rows;
     for (fake_count = 0; fake_count <= 2; fake_count++)
-        assert_int_equal(snapshot_list(&builder, -1, &fault), -EIO);
+        assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), -EIO);
     fault_fini(&fault);
     assert_int_equal(fault_init(&fault, "read=/nowhere,alloc=/"), 0);
     fake_count = 2;
-    assert_int_equal(snapshot_list(&builder, -1, &fault), 0);
+    assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), 0);
     assert_null(snapshot_create(&arenas, &builder, &fault, 1));
     fault_fini(&fault);
 }
 
 /* More than one call's worth: names can be listed twice, the last counts. */
-enum { MANY = 20000 };
+enum { MANY = 20000, MORE = 20 };
 
-static void test_snapshot_drops_the_earlier_of_repeated_names(void **state)
+static char names[MANY][8];
+static struct row rows_of_many[MANY + MORE];
+
+static void make_many(void)
 {
-    static char names[MANY][8];
-    static bool seen[MANY];
-    static struct row rows[MANY + 3];
-    struct snapshot *snapshot;
-    struct entry entry;
-
-    (void)state;
     for (int i = 0; i < MANY; i++) {
         snprintf(names[i], sizeof(names[i]), "f%d", i);
-        rows[i] = (struct row){ names[i], 1 + (uint64_t)i, DT_REG };
+        rows_of_many[i] = (struct row){ names[i], 1 + (uint64_t)i, DT_REG };
     }
-    rows[MANY] = (struct row){ names[0], 900001, DT_REG };
-    rows[MANY + 1] = (struct row){ names[MANY - 1], 900002, DT_DIR };
-    rows[MANY + 2] = (struct row){ names[0], 900003, DT_REG };
-    assert_int_equal(list(rows, MANY + 3), 0);
-    snapshot = make(1);
+}
+
+/* Is each name in what was listed once, with its last row's inode? */
+static void expect_last_of_each(size_t count)
+{
+    static uint64_t last[MANY];
+    struct snapshot *snapshot = make(1);
+    struct entry entry;
+
+    for (size_t i = 0; i < count; i++)
+        last[atoi(rows_of_many[i].name + 1)] = rows_of_many[i].ino;
     assert_int_equal(snapshot->count, MANY);
     for (size_t at = 0; at < snapshot->bytes;) {
         char name[8] = "";
@@ -262,15 +270,48 @@ static void test_snapshot_drops_the_earlier_of_repeated_names(void **state)
         i = atoi(name + 1);
         assert_in_range(i, 0, MANY - 1);
         assert_string_equal(name, names[i]);
-        assert_false(seen[i]);
-        seen[i] = true;
-        assert_int_equal(entry.ino, i == 0          ? 900003
-                                    : i == MANY - 1 ? 900002
-                                                    : 1 + (uint64_t)i);
+        assert_int_equal(entry.ino, last[i]);
+        last[i] = 0; /* seen; no row has it */
     }
-    for (int i = 0; i < MANY; i++)
-        assert_true(seen[i]);
     snapshot_release(&arenas, snapshot);
+}
+
+static void test_snapshot_drops_the_earlier_of_repeated_names(void **state)
+{
+    (void)state;
+    make_many();
+    rows_of_many[MANY] = (struct row){ names[0], 900001, DT_REG };
+    rows_of_many[MANY + 1] = (struct row){ names[MANY - 1], 900002, DT_DIR };
+    rows_of_many[MANY + 2] = (struct row){ names[0], 900003, DT_REG };
+    assert_int_equal(list(rows_of_many, MANY + 3), 0);
+    expect_last_of_each(MANY + 3);
+}
+
+/* The listing before only says where to look: the outcome is the same, with few
+   names repeated or many, and whichever of the two is the one of before. */
+static void test_snapshot_finds_repeated_names_by_the_one_before(void **state)
+{
+    struct snapshot *before;
+
+    (void)state;
+    make_many();
+    assert_int_equal(list(rows_of_many, MANY), 0);
+    before = make(2);
+    assert_int_equal(list_after(before, rows_of_many, MANY), 0);
+    expect_last_of_each(MANY);
+    for (int more = 1; more <= MORE; more++) {
+        make_many();
+        /* The last one is as before, and listed again; the first of the others
+           is replaced, and as before when it is listed again. */
+        for (int i = 0; i < more; i++)
+            rows_of_many[MANY + i] = rows_of_many[MANY - 1 - 7 * i];
+        for (int i = 1; i < more; i++)
+            rows_of_many[MANY - 1 - 7 * i].ino = 900000 + (uint64_t)i;
+        assert_int_equal(list_after(before, rows_of_many, MANY + (size_t)more),
+                         0);
+        expect_last_of_each(MANY + (size_t)more);
+    }
+    snapshot_release(&arenas, before);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -287,6 +328,7 @@ int main(void)
         CASE(test_snapshot_of_a_removed_directory_is_empty),
         CASE(test_snapshot_faults_hit_each_step),
         CASE(test_snapshot_drops_the_earlier_of_repeated_names),
+        CASE(test_snapshot_finds_repeated_names_by_the_one_before),
     };
     return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);
 }
