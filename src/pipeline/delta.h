@@ -102,3 +102,6 @@ struct delta *delta_create(const struct arenas *, const struct snapshot *before,
  * gone again) is not taken for a rename.
  */
 void delta_learn(struct delta *, int host_fd, uint32_t limit);
+
+/* Instead: what has come is new, and nobody need wait for more of it. */
+void delta_take_for_new(struct delta *);

@@ -6,7 +6,8 @@
  *            -> dispatch (by claim): pair, order, mask -> queue -> guest
  *
  * Threads (docs/architecture.md has the table):
- *   reader       waits on the kqueue, puts raw notes on the ring
+ *   readers      two: wait on the kqueue, post its notes to the vnodes; one
+ *                at a time may serve a vnode itself
  *   worker 0..   serve vnodes and instances; worker 0 keeps the timer and
  *                never takes bulk directories
  *   housekeeper  unlinks, waits for epochs, frees, closes descriptors
@@ -36,6 +37,7 @@
 enum {
     WORKERS_MIN = 2, /* one never takes bulk, another does */
     WORKERS_MAX = LOT_SLEEPERS_MAX,
+    READERS = 2, /* one serves, the other is there to collect */
     /* Removed watches whose IN_IGNORED is unread, per instance: beyond, no
        watch can be added.  Linux queues as many events by default. */
     ENDED_UNTOLD_MAX = 16384,
@@ -45,6 +47,12 @@ enum {
     BULK_NS = 500 * 1000,
     /* Shorter rests cost more to arrange than they save. */
     REST_NS_MIN = 30 * 1000,
+    /* All listings together may take one part in so many of a CPU's time for
+       long, and as much at once as the share of STORM_SLACK_NS.  Who has more
+       to list waits for it, so long at most. */
+    STORM_SHARE = 4,
+    STORM_SLACK_NS = 20 * 1000 * 1000,
+    STORM_REST_NS_MAX = 50 * 1000 * 1000,
     /* A rename's second half is waited for so long at most: its directory
        may be listing for much longer, and must not hold others up. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
@@ -53,6 +61,9 @@ enum {
     RETRY_US_FIRST = 1000,
     RETRY_US_MAX = 1000 * 1000,
 };
+
+/* engine.turn: it has one generation and one bit, "collect once more". */
+enum { TURN_GENERATION = 0, TURN_AGAIN = 1 };
 
 CK_RING_PROTOTYPE(note, note)
 
@@ -64,9 +75,10 @@ enum house_state {
 
 struct child;
 
+/* A thread that serves vnodes: workers, and behind them the readers. */
 struct worker {
     struct vnotify *engine;
-    unsigned index;
+    unsigned index; /* worker_count and up: a reader */
     pthread_t thread;
     struct tally *tally;
     ck_epoch_record_t epoch;
@@ -112,7 +124,10 @@ struct vnotify {
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
     _Atomic uint32_t stop;        /* E4: threads end */
-    _Atomic uint32_t turns;       /* E6: the reader's; odd while it is in one */
+    struct claim turn;            /* of collecting: a reader's; C1, C2 */
+    uint64_t turns_paced_ns;      /* its holder's: see breathe in reader.c */
+    _Atomic uint32_t reader_serves; /* E7: one of them does */
+    _Atomic uint32_t turns;       /* E6: the holder's; odd while it is in one */
     _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
     _Atomic uint32_t house;       /* E5: enum house_state */
     _Atomic uint32_t opens_asked; /* somebody was told of opens; relaxed: an
@@ -121,14 +136,18 @@ struct vnotify {
     _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
                                        relaxed: of cost alone */
+    _Atomic uint64_t paced_ns;    /* when their share of the time will have
+                                     covered all small listings; relaxed: of
+                                     cost alone */
+    _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
     _Atomic uint32_t instances;   /* relaxed: a statistic */
     _Atomic uint32_t watches;     /* relaxed: a statistic */
 
     ck_epoch_t epoch;
     struct lot lot;
-    pthread_t reader, housekeeper;
-    struct tally *tallies; /* workers', then the callers', then the reader's */
-    struct worker *workers;
+    pthread_t housekeeper;
+    struct tally *tallies; /* one for each of workers */
+    struct worker *workers; /* and READERS readers behind them */
     unsigned worker_count;
 };
 
@@ -142,11 +161,23 @@ static inline void *engine_udata(const struct vnode *vnode)
                     (uintptr_t)vnode->is_dir << 31 | vnode->slot);
 }
 
+/* Holder: does it take long to list? */
+static inline bool vnode_is_bulk(const struct vnode *vnode)
+{
+    return vnode->least_cost_ns > BULK_NS;
+}
+
 /* Every vnode's tickets come from one counter: V3. */
 static inline uint64_t engine_tick(struct vnotify *engine)
 {
     return 1 + atomic_fetch_add_explicit(&engine->ticks, 1, /* V3 */
                                          memory_order_seq_cst);
+}
+
+/* Workers and readers. */
+static inline unsigned engine_servers(const struct vnotify *engine)
+{
+    return engine->worker_count + READERS;
 }
 
 /* Do the host's notes tell who opened and closed a file? */
@@ -159,7 +190,7 @@ static inline bool engine_sees_closes(const struct vnotify *engine)
 }
 
 /* reader.c */
-void *reader_main(void *engine);
+void *reader_main(void *worker);
 /* Any thread but the reader: returns when all that the host had noted before
    the call has been collected.  Waits for one or two turns, not for workers
    (unless the ring is full), and not at all if nothing is there. */

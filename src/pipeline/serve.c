@@ -17,6 +17,7 @@
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
 #include "pipeline/offer.h"
+#include "pipeline/rest.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -32,6 +33,12 @@ static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 }
 
 /* Listing. */
+
+static bool has_children(const struct vnode *vnode)
+{
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+}
 
 static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
                                   struct snapshot *before,
@@ -105,7 +112,6 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;
-    vnode->rest_until_ns = end + vnode->cost_ns;
     tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
     TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
           vnode->slot, worker->builder.count,
@@ -122,6 +128,36 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
 /* Told late, a rename of so many names is still a rename; past it, deletes and
    creates, which say the same. */
 enum { LEARN_MAX = 16384 };
+
+/* More new names at once than that are a burst's. */
+enum { BURST = 16 };
+
+/*
+ * Could any of what has come be a rename's second half?  A burst of new names
+ * alone, where the host would have said that an entry crossed directories, is
+ * taken to be new.  (If that note is still on its way, DELETE and CREATE will
+ * say the same as the move.)
+ */
+static bool is_burst_of_new(const struct vnotify *engine,
+                            const struct delta *delta, bool crossed)
+{
+    return delta->gone == 0 && delta->come > BURST && !crossed &&
+           (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0;
+}
+
+/*
+ * Looking at what has come does one thing more: it makes a kernel with
+ * multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
+ * distinctly.
+ */
+static void learn(struct vnotify *engine, struct vnode *vnode,
+                  struct delta *delta, bool crossed)
+{
+    if (!has_children(vnode) && is_burst_of_new(engine, delta, crossed))
+        delta_take_for_new(delta);
+    else if (vnode_fd(engine, vnode) >= 0)
+        delta_learn(delta, vnode_fd(engine, vnode), LEARN_MAX);
+}
 
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
 static int list(struct worker *worker, struct vnode *vnode,
@@ -160,12 +196,8 @@ static int list(struct worker *worker, struct vnode *vnode,
         return -ENOMEM;
     }
     (*offer)->crossed_ns = crossed_ns;
-    /* Looking at what has come does one thing more: it makes a kernel with
-       multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
-       distinctly. */
     if ((*offer)->delta != NULL) {
-        if (vnode_fd(engine, vnode) >= 0)
-            delta_learn((*offer)->delta, vnode_fd(engine, vnode), LEARN_MAX);
+        learn(engine, vnode, (*offer)->delta, crossed_ns != 0);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
@@ -199,12 +231,6 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
                                                : vnode->backoff_us * 2;
     if (vnode->backoff_us > RETRY_US_MAX)
         vnode->backoff_us = RETRY_US_MAX;
-}
-
-static bool has_children(const struct vnode *vnode)
-{
-    /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
 }
 
 /* The children follow the listing that was told.  0 or -ENOMEM. */
@@ -322,7 +348,7 @@ static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (vnode->least_cost_ns > BULK_NS || has_children(vnode));
+           (vnode_is_bulk(vnode) || has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
@@ -342,9 +368,9 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
-        if (now + REST_NS_MIN < vnode->rest_until_ns) {
+        if (now + REST_NS_MIN < rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
-            worker_defer(engine, vnode, vnode->rest_until_ns);
+            worker_defer(engine, vnode, rest_until(engine, vnode));
             return;
         }
         if (is_for_others(worker, vnode)) {
@@ -359,6 +385,8 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             return;
         }
         served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        if (vnode->is_dir)
+            rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */

@@ -1,7 +1,7 @@
 /*
  * worker.c - stage 2, the threads: notes, deferred vnodes, instances
  *
- * A worker posts each note to its vnode and serves it if it gets the claim
+ * A worker serves the vnodes that the reader got the claim of by posting a note
  * (serve.c).  Worker 0 keeps the timer: what rests, what failed and is tried
  * again, and when to look at what waits for a rename's other half.  It never
  * takes bulk directories, so it is never long in coming back to it.
@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "pipeline/engine.h"
+#include "pipeline/rest.h"
 
 /* Notes. */
 
@@ -26,8 +27,6 @@ static bool next_note(struct worker *worker)
     struct vnotify *engine = worker->engine;
     struct note note;
     struct vnode *vnode;
-    uint32_t hints;
-    uint64_t none = 0;
 
     if (!CK_RING_DEQUEUE_SPMC(note, &engine->ring, engine->notes, &note))
         return false;
@@ -38,30 +37,7 @@ static bool next_note(struct worker *worker)
     }
     vnode = registry_slot(&engine->registry, note.vnode);
     tally_stage(worker->tally, STAGE_WAIT, now_ns() - note.read_ns);
-    hints = note_hints(note.fflags, note.dir);
-    if (hints == 0) {
-        barrier_done(&engine->barrier, note.phases);
-        return true;
-    }
-    /* relaxed: an order among vnodes, no more */
-    (void)atomic_compare_exchange_strong_explicit(
-        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
-        memory_order_relaxed);
-    vnode_noted(vnode, note.read_ns);
-    if ((hints & HINT_CROSSED) != 0)
-        vnode_crossed(vnode, note.read_ns);
-    switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
-                       note.phases)) {
-    case CLAIM_TAKEN:
-        worker_serve(worker, vnode);
-        break;
-    case CLAIM_LEFT:
-        tally_add(worker->tally, TALLY_NOTES_COALESCED, 1);
-        break;
-    case CLAIM_STALE:
-        tally_add(worker->tally, TALLY_NOTES_STALE, 1);
-        break;
-    }
+    worker_serve(worker, vnode);
     return true;
 }
 
@@ -74,13 +50,26 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
 
     (void)claim_post(&vnode->claim, &engine->barrier,
                      claim_generation(&vnode->claim), HINT_RETRY, phases);
-    vnode->rest_until_ns = 0;
+    vnode->rest_until_ns = vnode->storm_rest_us = 0;
     worker_serve(worker, vnode);
 }
 
+/* Who rests for longer than its own cost is due earlier, for sync is waiting:
+   true if it was. */
+static bool hurry(struct worker *worker, struct vnode *vnode)
+{
+    if (vnode->storm_rest_us == 0 || vnode->due_ns <= vnode->rest_until_ns)
+        return false;
+    timer_remove(&worker->timer, vnode);
+    vnode->storm_rest_us = 0;
+    worker_serve(worker, vnode);
+    return true;
+}
+
 /*
- * vnotify_sync's order: what has failed is tried at once.  A vnode that is
- * being listed now is not here; sync's next cycle waits for it.
+ * vnotify_sync's order: what has failed is tried at once, and what rests for
+ * the sake of others is served.  A vnode that is being listed now is not here;
+ * sync's next cycle waits for it.
  */
 static void retry_all(struct worker *worker)
 {
@@ -95,7 +84,7 @@ static void retry_all(struct worker *worker)
         struct vnode *vnode = timer->heap[i];
 
         if (!vnode->failing) {
-            i++;
+            i = hurry(worker, vnode) ? 0 : i + 1;
             continue;
         }
         timer_remove(timer, vnode);
@@ -114,6 +103,9 @@ static void take_deferred(struct worker *worker)
         struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
 
         link = link->next;
+        if (!vnode->failing && vnode->due_ns > 1 &&
+            vnode->due_ns > rest_until(worker->engine, vnode))
+            vnode->due_ns = rest_until(worker->engine, vnode);
         if (timer_insert(&worker->timer, vnode) != 0)
             worker_serve(worker, vnode); /* no memory: sooner instead of later */
     }
@@ -129,7 +121,7 @@ static void serve_due(struct worker *worker)
     if (vnode->failing) {
         retry(worker, vnode, barrier_join(&worker->engine->barrier));
     } else {
-        vnode->rest_until_ns = 0;
+        vnode->rest_until_ns = vnode->storm_rest_us = 0;
         worker_serve(worker, vnode);
     }
 }
