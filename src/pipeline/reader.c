@@ -245,9 +245,11 @@ static void turn(struct reading *r)
 static void breathe(struct vnotify *engine)
 {
     uint64_t now = now_ns(), paced_ns = engine->turns_paced_ns;
+    /* What a trigger has cut short is not made up for. */
+    uint64_t most = now + TURNS_SLACK_NS + TURN_NS;
 
     paced_ns = (paced_ns > now ? paced_ns : now) + TURN_NS;
-    engine->turns_paced_ns = paced_ns;
+    engine->turns_paced_ns = paced_ns = paced_ns < most ? paced_ns : most;
     if (paced_ns > now + TURNS_SLACK_NS)
         kq_rest(engine->kq, paced_ns - now - TURNS_SLACK_NS);
 }
