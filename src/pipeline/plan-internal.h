@@ -16,6 +16,7 @@ struct part {
     bool gone;
     bool done;
     bool following; /* in the chain that is being followed */
+    bool is_new;    /* come: told as such, whatever its times say */
 };
 
 /* A listed name of a child with content. */
