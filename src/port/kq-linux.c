@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -136,9 +137,12 @@ static void drain(struct kq *kq)
     while (left > 0 && (filled = drain_once(kq)) > 0)
         left -= (int)filled;
     /* Between the two halves of a rename?  The other one is there in a moment,
-       unless it is nobody's that we watch. */
-    for (int i = 0; i < MOVE_TRIES && filled > 0 && kq->move_is_last; i++)
-        (void)drain_once(kq);
+       unless it is nobody's that we watch.  The first one woke us, and where
+       CPUs are scarce that took the CPU from who renames. */
+    for (int i = 0; i < MOVE_TRIES && filled > 0 && kq->move_is_last; i++) {
+        if (drain_once(kq) < 0)
+            sched_yield();
+    }
     pthread_mutex_lock(&kq->lock);
     notes_settle_moves(kq);
     if (kq->norphans > 0)
