@@ -49,7 +49,11 @@ static bool hold_is_over(const struct vnotify *engine,
     uint64_t waited = now_ns() - watch->untold->hold_since_ns;
     uint64_t skew = kq_rename_skew_ns(engine->kq);
 
-    if (waited >= HOLD_NS_MAX + skew)
+    /* relaxed: of how long to wait alone */
+    bool slow =
+        atomic_load_explicit(&engine->slow_busy, memory_order_relaxed) != 0;
+
+    if (waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew)
         return true;
     return waited >= skew &&
            barrier_reached((struct barrier *)&engine->barrier,
@@ -214,15 +218,16 @@ static void hold(struct dispatch *d, struct watch *watch, uint64_t *ticket)
     backlog_append(d->instance, watch);
     if (watch->untold->hold_ticket != 0)
         return;
+    /* E1: relaxed: sync reads it after a barrier that orders us, a reader in
+       the turn that the request leads to */
+    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
     if (*ticket == 0) {
         *ticket = barrier_request(&d->engine->barrier);
         tally_add(d->tally, TALLY_HOLDS, 1);
     }
     watch->untold->hold_ticket = *ticket;
     watch->untold->hold_since_ns = now_ns();
-    /* E1: relaxed: sync reads it after a barrier that orders us */
-    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
 }
 
 /* From here the plan tells this watch's guest: told moves on. */

@@ -53,9 +53,12 @@ enum {
     STORM_SHARE = 4,
     STORM_SLACK_NS = 20 * 1000 * 1000,
     STORM_REST_NS_MAX = 50 * 1000 * 1000,
-    /* A rename's second half is waited for so long at most: its directory
-       may be listing for much longer, and must not hold others up. */
+    /* A rename's second half is waited for so long at most while something is
+       pending for a directory that takes longer to list: that must not hold
+       others up.  Else it is CPUs alone that are waited for. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
+    HOLD_IDLE_NS_MAX = 100 * 1000 * 1000,
+    SLOW_ENTRIES = 1024,
     CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
@@ -86,6 +89,8 @@ struct worker {
     struct timer timer; /* worker 0's alone */
     struct alarms alarms; /* worker 0's */
     uint64_t hold_due_ns; /* worker 0's: when to look at holds, 0: never */
+    uint64_t hurry_due_ns; /* worker 0's: when to look who rests, 0: never */
+    uint64_t hurried_ns;   /* worker 0's: no sooner than that again */
 };
 
 struct vnotify {
@@ -119,7 +124,9 @@ struct vnotify {
     _Atomic uint32_t last_cookie; /* relaxed: unique is enough */
     _Atomic uint32_t failing;     /* vnodes whose listing failed: E1 */
     _Atomic uint32_t retry_now;   /* E2: 0, or RETRY_ORDERED | its phases */
-    _Atomic uint64_t hold_asked;  /* E3: a hold began then: worker 0 arms */
+    _Atomic uint64_t hold_asked;  /* E3: a hold began then, or notes came while
+                                     one lasted: worker 0 arms, and looks who
+                                     rests */
     _Atomic uint32_t holds;       /* watches that wait now: E1 */
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
@@ -140,6 +147,9 @@ struct vnotify {
                                      covered all small listings; relaxed: of
                                      cost alone */
     _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
+    _Atomic uint32_t slow_busy;   /* directories, slower to list than a hold
+                                     lasts, with something pending; relaxed: of
+                                     how long to wait alone */
     _Atomic uint32_t instances;   /* relaxed: a statistic */
     _Atomic uint32_t watches;     /* relaxed: a statistic */
 

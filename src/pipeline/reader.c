@@ -34,6 +34,7 @@
 #include <sched.h>
 
 #include "pipeline/engine.h"
+#include "pipeline/rest.h"
 
 enum {
     BATCH = 256,
@@ -136,16 +137,17 @@ static void take_kevent(struct reading *r, const struct kevent *kev,
         post(r, slot, (uint32_t)(udata >> 32), hints, phases);
 }
 
-/* Does anything rest for longer than its own cost?  Of cost alone. */
-static bool storms(const struct vnotify *engine)
+/* At the end of a turn, while something is held: see rest.c. */
+static void hurry_awaited(struct vnotify *engine)
 {
-    uint64_t now = now_ns();
-
-    /* relaxed: of cost alone */
-    return atomic_load_explicit(&engine->paced_ns, memory_order_relaxed) >
-               now ||
-           atomic_load_explicit(&engine->bulk_paced_ns,
-                                memory_order_relaxed) > now;
+    /* E1: relaxed: who holds counted it before it woke us */
+    if (atomic_load_explicit(&engine->holds, memory_order_relaxed) == 0 ||
+        !rest_goes_on(engine))
+        return;
+    /* E3: worker 0 takes it; release: after the posts of all turns so far */
+    atomic_store_explicit(&engine->hold_asked, now_ns(),
+                          memory_order_release);
+    lot_wake(&engine->lot, 1);
 }
 
 /* Has what failed tried again and what rests served, as an item of these
@@ -158,7 +160,7 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
     /* E1: relaxed: vnotify_sync counted itself before it woke us */
     if (atomic_load_explicit(&engine->syncs, memory_order_relaxed) == 0 ||
         (atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0 &&
-         !storms(engine)))
+         !rest_goes_on(engine)))
         return;
     barrier_add(&engine->barrier, phases);
     enqueue(engine, tally, &note);
@@ -234,6 +236,7 @@ static void turn(struct reading *r)
         order_retries(engine, r->tally, phases);
         barrier_flip(&engine->barrier, ticket);
     }
+    hurry_awaited(engine);
     barrier_done(&engine->barrier, phases);
     pass_turn(engine);
 }

@@ -4,9 +4,8 @@
  * The holder of a vnode's claim lists it by the vnode's own descriptor,
  * compares with the listing before, offers what is new to every watch, posts
  * to their instances, and dispatches those whose claim it got.  A vnode that
- * must wait (resting after a long listing, or to be tried again after one that
- * failed) stays held and goes to worker 0's timer; one whose listing takes
- * long goes to a worker other than 0.
+ * must wait (resting, or to be tried again after a failure) stays held and goes
+ * to worker 0's timer; one that takes long goes to a worker other than 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -125,12 +124,12 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
     return 0;
 }
 
-/* Told late, a rename of so many names is still a rename; past it, deletes and
-   creates, which say the same. */
-enum { LEARN_MAX = 16384 };
-
-/* More new names at once than that are a burst's. */
-enum { BURST = 16 };
+enum {
+    /* Told late, a rename of so many names is still a rename; past it, deletes
+       and creates, which say the same. */
+    LEARN_MAX = 16384,
+    BURST = 16, /* more new names at once than that are a burst's */
+};
 
 /*
  * Could any of what has come be a rename's second half?  A burst of new names
@@ -321,9 +320,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         owe(worker, vnode, hints);
         return false;
     }
-    if (offer != NULL) {
+    if (offer != NULL)
         offer->noted_ns = s.noted_ns;
-    }
     if (tell_watches(&s, vnode, hints, offer) != 0)
         owed = hints & ~(uint32_t)HINT_LIST;
     if (keep(&s, vnode, offer) != 0)
@@ -368,6 +366,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
+        rest_count_slow(engine, vnode, true);
         if (now + REST_NS_MIN < rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
             worker_defer(engine, vnode, rest_until(engine, vnode));
@@ -381,6 +380,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         if ((hints & HINT_RELEASE) != 0) {
             barrier_done(&engine->barrier, phases);
             count_failing(engine, vnode, false);
+            rest_count_slow(engine, vnode, false);
             housekeeper_release(engine, vnode);
             return;
         }
@@ -388,6 +388,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         if (vnode->is_dir)
             rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
+        rest_count_slow(engine, vnode, false);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,

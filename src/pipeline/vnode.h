@@ -79,6 +79,7 @@ struct vnode {
     bool open;                 /* in engine.open_fds */
     bool pinned;               /* parked, but lent_fd stays open */
     bool failing;              /* counted in engine.failing */
+    bool slow_counted;         /* in engine.slow_busy */
     int lent_fd;               /* parked: open while it is served; -ESTALE: it
                                   has ended; < 0 */
     struct snapshot *current;  /* the newest listing, or NULL */

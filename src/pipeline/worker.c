@@ -54,16 +54,26 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
     worker_serve(worker, vnode);
 }
 
-/* Who rests for longer than its own cost is due earlier, for sync is waiting:
-   true if it was. */
+/* Who rests for longer than it need by now is due earlier: true if it was. */
 static bool hurry(struct worker *worker, struct vnode *vnode)
 {
-    if (vnode->storm_rest_us == 0 || vnode->due_ns <= vnode->rest_until_ns)
+    if (vnode->failing || vnode->due_ns <= rest_until(worker->engine, vnode))
         return false;
     timer_remove(&worker->timer, vnode);
     vnode->storm_rest_us = 0;
     worker_serve(worker, vnode);
     return true;
+}
+
+/*
+ * The heap is looked through from its end.  Removing what is at i puts there
+ * something that was looked at already, or what was above it, or nothing: so
+ * look at i again.  Nothing is inserted meanwhile: who is deferred goes to
+ * `again`.
+ */
+static uint32_t next_to_look_at(const struct timer *timer, uint32_t i)
+{
+    return i < timer->count ? i + 1 : timer->count;
 }
 
 /*
@@ -80,17 +90,17 @@ static void retry_all(struct worker *worker)
 
     if (order == 0)
         return;
-    for (uint32_t i = 0; i < timer->count;) {
+    for (uint32_t i = timer->count; i-- > 0;) {
         struct vnode *vnode = timer->heap[i];
 
-        if (!vnode->failing) {
-            i = hurry(worker, vnode) ? 0 : i + 1;
+        if (vnode->failing) {
+            timer_remove(timer, vnode);
+            barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
+            retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
+        } else if (!hurry(worker, vnode)) {
             continue;
         }
-        timer_remove(timer, vnode);
-        barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
-        retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
-        i = 0; /* the heap has changed */
+        i = next_to_look_at(timer, i);
     }
     barrier_done(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
 }
@@ -126,6 +136,22 @@ static void serve_due(struct worker *worker)
     }
 }
 
+/* E3: somebody may rest that a held rename waits for.  A share of the time. */
+static void hurry_awaited(struct worker *worker)
+{
+    struct timer *timer = &worker->timer;
+    uint64_t start = now_ns(), end;
+
+    if (worker->hurry_due_ns == 0 || worker->hurry_due_ns > start)
+        return;
+    worker->hurry_due_ns = 0;
+    for (uint32_t i = timer->count; i-- > 0;)
+        if (hurry(worker, timer->heap[i]))
+            i = next_to_look_at(timer, i);
+    end = now_ns();
+    worker->hurried_ns = end + (end - start);
+}
+
 static void watch_holds(struct worker *worker)
 {
     struct vnotify *engine = worker->engine;
@@ -136,6 +162,9 @@ static void watch_holds(struct worker *worker)
 
     if (asked != 0 && worker->hold_due_ns == 0)
         worker->hold_due_ns = asked + (skew == 0 ? HOLD_NS_MAX : skew);
+    if (asked != 0 && worker->hurry_due_ns == 0)
+        worker->hurry_due_ns = worker->hurried_ns + 1;
+    hurry_awaited(worker);
     if (worker->hold_due_ns == 0 || worker->hold_due_ns > now_ns())
         return;
     worker->hold_due_ns = 0;
@@ -160,6 +189,8 @@ static uint64_t next_due_ns(const struct worker *worker)
     uint64_t due = worker->hold_due_ns;
     uint64_t alarm = alarms_due_ns(&worker->alarms);
 
+    if (worker->hurry_due_ns != 0 && (due == 0 || worker->hurry_due_ns < due))
+        due = worker->hurry_due_ns;
     if (alarm != 0 && (due == 0 || alarm < due))
         due = alarm;
     if (vnode != NULL && (due == 0 || vnode->due_ns < due))
