@@ -26,6 +26,15 @@
  *     is in a turn or free to take one, and a note that comes is collected,
  *     whatever the first one waits for.
  *
+ * No note stays behind.  Its edge wakes a reader that sleeps, or is there for
+ * the next that goes to sleep.  That one posts to the turn's claim: a turn that
+ * begins after the post takes the note in, since it takes the bits first and
+ * drains second, and a holder that has taken the bits before cannot give the
+ * claim back.  Who is to serve gives the claim back first; if it cannot, the
+ * note goes to the ring and another turn follows.  A rest is the holder's, and
+ * what has come meanwhile makes an edge at its end.  tests/model/turn.pml has
+ * it all, with the host's edges.
+ *
  * In a storm it lets notes gather for a moment between turns: a host that finds
  * nobody waiting has nobody to wake, and one turn takes in many notes.
  */
