@@ -71,6 +71,12 @@ void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
     }
 }
 
+void delta_take_for_new(struct delta *delta)
+{
+    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
+        delta->changes[i].untouched = true;
+}
+
 /* Open addressing by inode; names and types decide: a number may be another
    inode's by now. */
 static struct change *find_change(struct delta *delta, const uint32_t *table,
@@ -97,7 +103,7 @@ static void inherit_one(struct change *change, const struct change *known)
     change->modified_rt_ns = known->modified_rt_ns;
     change->untouched = known->untouched;
     change->only_name = known->only_name;
-    change->learned = true;
+    change->learned = known->learned;
 }
 
 /* The changes [from, to) of both. */
@@ -127,7 +133,7 @@ static void inherit_side(struct delta *delta, uint32_t from, uint32_t to,
 
         if (change != NULL && gone)
             change->lives = known->lives;
-        else if (change != NULL && known->learned)
+        else if (change != NULL && (known->learned || known->untouched))
             inherit_one(change, known);
     }
     free(table);

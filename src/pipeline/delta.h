@@ -122,3 +122,6 @@ void delta_learn(struct delta *, int host_fd, uint32_t limit);
 
 /* The same of one change, by its name. */
 void change_learn(struct change *, int host_fd, const char *name);
+
+/* Instead: what has come is new, and nobody need wait for more of it. */
+void delta_take_for_new(struct delta *);

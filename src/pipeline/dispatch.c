@@ -54,8 +54,13 @@ static void look_at_hold(struct dispatch *d, struct watch *watch)
     bool all_here = waited >= skew &&
                     barrier_reached(&d->engine->barrier, untold->hold_ticket);
 
+    /* relaxed: of how long to wait alone */
+    bool slow = atomic_load_explicit(&d->engine->slow_busy,
+                                     memory_order_relaxed) != 0;
+
     untold->let_go =
-        untold->let_go || all_here || waited >= HOLD_NS_MAX + skew;
+        untold->let_go || all_here ||
+        waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
     untold->end_let_go = untold->end_let_go || all_here ||
                          waited >= d->engine->hold_end_ns + skew;
     if (untold->end_let_go || (untold->let_go && !untold->awaits_end))
@@ -224,15 +229,16 @@ static void hold(struct dispatch *d, struct watch *watch, bool awaits_end,
     watch->untold->awaits_end = awaits_end;
     if (watch->untold->hold_ticket != 0)
         return;
+    /* E1: relaxed: sync reads it after a barrier that orders us, a reader in
+       the turn that the request leads to */
+    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
     if (*ticket == 0) {
         *ticket = barrier_request(&d->engine->barrier);
         tally_add(d->tally, TALLY_HOLDS, 1);
     }
     watch->untold->hold_ticket = *ticket;
     watch->untold->hold_since_ns = now_ns();
-    /* E1: relaxed: sync reads it after a barrier that orders us */
-    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
 }
 
 /* From here the plan tells this watch's guest: told moves on. */

@@ -4,9 +4,8 @@
  * The holder of a vnode's claim lists it by the vnode's own descriptor,
  * compares with the listing before, offers what is new to every watch, posts
  * to their instances, and dispatches those whose claim it got.  A vnode that
- * must wait (resting after a long listing, or to be tried again after one that
- * failed) stays held and goes to worker 0's timer; one whose listing takes
- * long goes to a worker other than 0.
+ * must wait (resting, or to be tried again after a failure) stays held and goes
+ * to worker 0's timer; one that takes long goes to a worker other than 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
 #include "pipeline/offer.h"
+#include "pipeline/rest.h"
 #include "pipeline/stream.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
@@ -33,6 +33,12 @@ static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 }
 
 /* Listing. */
+
+static bool has_children(const struct vnode *vnode)
+{
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+}
 
 /* Of a whole listing. */
 static struct offer *make_offer(struct worker *worker, struct snapshot *before,
@@ -114,7 +120,6 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;
-    vnode->rest_until_ns = end + vnode->cost_ns;
     tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
     TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
           vnode->slot, worker->builder.count,
@@ -128,9 +133,39 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     return 0;
 }
 
-/* Told late, a rename of so many names is still a rename; past it, deletes and
-   creates, which say the same. */
-enum { LEARN_MAX = 16384 };
+enum {
+    /* Told late, a rename of so many names is still a rename; past it, deletes
+       and creates, which say the same. */
+    LEARN_MAX = 16384,
+    BURST = 16, /* more new names at once than that are a burst's */
+};
+
+/*
+ * Could any of what has come be a rename's second half?  A burst of new names
+ * alone, where the host would have said that an entry crossed directories, is
+ * taken to be new.  (If that note is still on its way, DELETE and CREATE will
+ * say the same as the move.)
+ */
+static bool is_burst_of_new(const struct vnotify *engine,
+                            const struct delta *delta, bool crossed)
+{
+    return delta->gone == 0 && delta->come > BURST && !crossed &&
+           (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0;
+}
+
+/*
+ * Looking at what has come does one thing more: it makes a kernel with
+ * multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
+ * distinctly.
+ */
+static void learn(struct vnotify *engine, struct vnode *vnode,
+                  struct delta *delta, bool crossed)
+{
+    if (!has_children(vnode) && is_burst_of_new(engine, delta, crossed))
+        delta_take_for_new(delta);
+    else if (vnode_fd(engine, vnode) >= 0)
+        delta_learn(delta, vnode_fd(engine, vnode), LEARN_MAX);
+}
 
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
 static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
@@ -169,12 +204,8 @@ static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
         return -ENOMEM;
     }
     (*offer)->crossed_ns = crossed_ns;
-    /* Looking at what has come does one thing more: it makes a kernel with
-       multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
-       distinctly. */
     if ((*offer)->delta != NULL) {
-        if (vnode_fd(engine, vnode) >= 0)
-            delta_learn((*offer)->delta, vnode_fd(engine, vnode), LEARN_MAX);
+        learn(engine, vnode, (*offer)->delta, crossed_ns != 0);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
@@ -208,12 +239,6 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
                                                : vnode->backoff_us * 2;
     if (vnode->backoff_us > RETRY_US_MAX)
         vnode->backoff_us = RETRY_US_MAX;
-}
-
-static bool has_children(const struct vnode *vnode)
-{
-    /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
 }
 
 /* The children follow the listing that was told.  0 or -ENOMEM. */
@@ -316,9 +341,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         owe(worker, vnode, hints);
         return false;
     }
-    if (offer != NULL) {
+    if (offer != NULL)
         offer->noted_ns = s.noted_ns;
-    }
     if (tell_watches(&s, vnode, hints, offer) != 0)
         owed = hints & ~(uint32_t)HINT_LIST;
     if (keep(&s, vnode, offer) != 0)
@@ -343,7 +367,7 @@ static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (vnode->least_cost_ns > BULK_NS || has_children(vnode));
+           (vnode_is_bulk(vnode) || has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
@@ -363,9 +387,10 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
-        if (now + REST_NS_MIN < vnode->rest_until_ns) {
+        rest_count_slow(engine, vnode, true);
+        if (now + REST_NS_MIN < rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
-            worker_defer(engine, vnode, vnode->rest_until_ns);
+            worker_defer(engine, vnode, rest_until(engine, vnode));
             return;
         }
         if (is_for_others(worker, vnode)) {
@@ -376,11 +401,15 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         if ((hints & HINT_RELEASE) != 0) {
             barrier_done(&engine->barrier, phases);
             count_failing(engine, vnode, false);
+            rest_count_slow(engine, vnode, false);
             housekeeper_release(engine, vnode);
             return;
         }
         served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        if (vnode->is_dir)
+            rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
+        rest_count_slow(engine, vnode, false);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,

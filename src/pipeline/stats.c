@@ -122,7 +122,7 @@ void vnotify_stats(struct vnotify *engine, struct vnotify_stats *stats)
     struct sums sums;
 
     memset(&sums, 0, sizeof(sums));
-    for (unsigned i = 0; i <= engine->worker_count; i++)
+    for (unsigned i = 0; i < engine_servers(engine); i++)
         add_tally(&sums, &engine->tallies[i]);
     *stats = (struct vnotify_stats){
         .notes = sums.counters[TALLY_NOTES],

@@ -81,6 +81,7 @@ struct vnode {
     bool open;                 /* in engine.open_fds */
     bool pinned;               /* parked, but lent_fd stays open */
     bool failing;              /* counted in engine.failing */
+    bool slow_counted;         /* in engine.slow_busy */
     int lent_fd;               /* parked: open while it is served; -ESTALE: it
                                   has ended; < 0 */
     struct snapshot *current;  /* the newest listing, or NULL */
@@ -90,9 +91,10 @@ struct vnode {
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
     uint32_t backoff_us;
-    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
+    uint32_t storm_rest_us;    /* beyond rest_until_ns, if nobody is in a hurry */
     uint32_t cost_ns;          /* of the last listing; at most 4 s */
     uint32_t least_cost_ns;    /* of the last two: one may have been preempted */
+    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
     uint64_t rest_until_ns;
     uint64_t due_ns;           /* in the timer: when it is served next */
     uint32_t timer_index;
