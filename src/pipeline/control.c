@@ -301,8 +301,8 @@ static void order_listing(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
 
-    if (atomic_load_explicit(&vnode->begun, memory_order_seq_cst) <= /* V3 */
-        j->begin)
+    if (atomic_load_explicit(&more(vnode)->begun, /* V3 */
+                             memory_order_seq_cst) <= j->begin)
         return;
     if (claim_post(&vnode->claim, &j->engine->barrier, j->generation,
                    HINT_LIST, barrier_join(&j->engine->barrier)) ==
@@ -431,7 +431,8 @@ static int keep_here(struct joining *j)
         vnode->current = j->told;
     }
     err = keep_children(j->engine, vnode, NULL);
-    if (vnode->children != NULL && vnode->children->finding_count != 0)
+    if (more(vnode)->children != NULL &&
+        more(vnode)->children->finding_count != 0)
         keep_owe(j->engine, vnode); /* a worker offers them */
     worker_give_back(j->engine, vnode);
     return err;
@@ -445,8 +446,8 @@ static int await_kept(struct joining *j)
     uint32_t wanted = content_of(j);
 
     for (;;) {
-        uint32_t kept =
-            atomic_load_explicit(&vnode->kept, memory_order_acquire); /* V5 */
+        uint32_t kept = atomic_load_explicit(&more(vnode)->kept, /* V5 */
+                                             memory_order_acquire);
         int err = 0;
 
         if ((wanted & ~kept) == 0)
@@ -462,14 +463,18 @@ static int await_kept(struct joining *j)
                        HINT_KEEP, barrier_join(&engine->barrier)) ==
             CLAIM_TAKEN)
             worker_defer(engine, vnode, 0);
-        park_wait(&vnode->kept, kept, NULL);
+        park_wait(&more(vnode)->kept, kept, NULL);
     }
 }
 
 static void want_children(struct joining *j)
 {
+    uint32_t wanted = content_of(j);
+
+    if (wanted == 0)
+        return;
     /* V5: before HINT_KEEP is posted, or the claim is given back */
-    atomic_fetch_or_explicit(&j->vnode->content, content_of(j),
+    atomic_fetch_or_explicit(&more(j->vnode)->content, wanted,
                              memory_order_release);
 }
 
@@ -584,7 +589,7 @@ static bool is_dormant(struct joining *j, bool made)
                       atomic_load_explicit(&engine->failing,
                                            memory_order_relaxed) == 0 &&
                       /* A1: relaxed: set before its item had ended */
-                      atomic_load_explicit(&vnode->alarm_ns,
+                      atomic_load_explicit(&more(vnode)->alarm_ns,
                                            memory_order_relaxed) == 0;
 }
 
@@ -595,8 +600,8 @@ static int prepare(struct joining *j, bool made)
 
     /* V5: relaxed: await_kept looks again */
     if (!may_sleep(j, j->mask) || err != 0 ||
-        (content_of(j) &
-         ~atomic_load_explicit(&j->vnode->kept, memory_order_relaxed)) != 0)
+        (content_of(j) & ~atomic_load_explicit(&more(j->vnode)->kept,
+                                               memory_order_relaxed)) != 0)
         let_claim_go(j);
     if (err == 0)
         err = await_kept(j);

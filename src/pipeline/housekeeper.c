@@ -132,7 +132,9 @@ static void free_vnode(struct vnotify *engine, struct vnode *vnode)
     snapshot_release(&engine->arenas, vnode->current);
     roster_fini(&vnode->watches);
     /* A1: relaxed: before the close, whose generation whoever reads it has */
-    atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&more(vnode)->alarm_ns, memory_order_relaxed) !=
+        0)
+        atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     claim_close(&vnode->claim, &engine->barrier);
     registry_free(&engine->registry, vnode);
 }

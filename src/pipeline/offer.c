@@ -183,7 +183,7 @@ int offer_to_parents(struct serving *s, struct vnode *vnode,
 
 int offer_findings(struct serving *s, struct vnode *dir)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
     ck_epoch_section_t section;
     int err = 0;
 

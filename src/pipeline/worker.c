@@ -45,7 +45,7 @@ static bool next_note(struct worker *worker)
     }
     /* relaxed: an order among vnodes, no more */
     (void)atomic_compare_exchange_strong_explicit(
-        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
+        &more(vnode)->noted_ns, &none, note.read_ns, memory_order_relaxed,
         memory_order_relaxed);
     vnode_noted(vnode, note.read_ns);
     if ((hints & HINT_CROSSED) != 0)
@@ -74,7 +74,7 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
 
     (void)claim_post(&vnode->claim, &engine->barrier,
                      claim_generation(&vnode->claim), HINT_RETRY, phases);
-    vnode->rest_until_ns = 0;
+    more(vnode)->rest_until_ns = 0;
     worker_serve(worker, vnode);
 }
 
@@ -123,13 +123,13 @@ static void serve_due(struct worker *worker)
 {
     struct vnode *vnode = timer_first(&worker->timer);
 
-    if (vnode == NULL || vnode->due_ns > now_ns())
+    if (vnode == NULL || more(vnode)->due_ns > now_ns())
         return;
     timer_remove(&worker->timer, vnode);
     if (vnode->failing) {
         retry(worker, vnode, barrier_join(&worker->engine->barrier));
     } else {
-        vnode->rest_until_ns = 0;
+        more(vnode)->rest_until_ns = 0;
         worker_serve(worker, vnode);
     }
 }
@@ -170,8 +170,8 @@ static uint64_t next_due_ns(const struct worker *worker)
 
     if (alarm != 0 && (due == 0 || alarm < due))
         due = alarm;
-    if (vnode != NULL && (due == 0 || vnode->due_ns < due))
-        due = vnode->due_ns;
+    if (vnode != NULL && (due == 0 || more(vnode)->due_ns < due))
+        due = more(vnode)->due_ns;
     return due;
 }
 

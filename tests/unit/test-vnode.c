@@ -117,7 +117,7 @@ static void test_vnode_refuses_notes_of_its_slots_earlier_use(void **state)
     (void)state;
     vnode->host_fd = 99;
     atomic_store(&vnode->armed, 1);
-    vnode->owed = HINT_LIST;
+    more(vnode)->owed = HINT_LIST;
     vnode->failing = true;
     let_go(vnode);
     assert_int_equal(claim_post(&registry_slot(registry, slot)->claim, &barrier,
@@ -131,7 +131,7 @@ static void test_vnode_refuses_notes_of_its_slots_earlier_use(void **state)
                      CLAIM_STALE);
     assert_int_equal(next->host_fd, -1);
     assert_int_equal(next->armed, 0);
-    assert_int_equal(next->owed, 0);
+    assert_int_equal(more(next)->owed, 0);
     assert_false(next->failing);
     let_go(next);
 }
