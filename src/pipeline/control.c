@@ -167,11 +167,12 @@ static _Atomic uint64_t *find_seat(struct joining *j, int *wd)
 {
     struct registry *registry = &j->engine->registry;
     _Atomic uint64_t *seat = NULL;
+    struct roster_walk walk;
     uint64_t entry;
-    uint32_t at = 0;
 
     pthread_mutex_lock(&registry->lock);
-    while ((entry = roster_next(&j->vnode->watches, &at)) != 0) {
+    walk = roster_begin(&j->vnode->watches);
+    while ((entry = roster_next(&walk)) != 0) {
         struct watch *watch;
         uint64_t found;
 
@@ -261,7 +262,6 @@ static int publish(struct joining *j, struct watch *watch)
 {
     struct vnotify_instance *instance = j->instance;
     struct vnode *vnode = j->vnode;
-    struct crowd *outgrown = NULL;
     int wd = instance->last_wd + 1, err = check_room(instance);
     radix_word *seat =
         err == 0 ? radix_make(&instance->seats, (uint32_t)wd) : NULL;
@@ -277,8 +277,7 @@ static int publish(struct joining *j, struct watch *watch)
             : seat_of_dormant(vnode->slot, j->mask & (uint32_t)ABI_KEPT_BITS),
         memory_order_release); /* W6: and found through the roster (V2) */
     err = registry_enter(&j->engine->registry, vnode,
-                         roster_entry(instance->index, wd), &outgrown);
-    housekeeper_free_crowd(j->engine, outgrown);
+                         roster_entry(instance->index, wd));
     if (err != 0) {
         /* relaxed: nobody has found it (W6) */
         atomic_store_explicit(seat, 0, memory_order_relaxed);

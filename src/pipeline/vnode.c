@@ -318,12 +318,12 @@ void registry_free(struct registry *registry, struct vnode *vnode)
 }
 
 int registry_enter(struct registry *registry, struct vnode *vnode,
-                   uint64_t entry, struct crowd **outgrown)
+                   uint64_t entry)
 {
     int err;
 
     pthread_mutex_lock(&registry->lock);
-    err = roster_add(&vnode->watches, entry, outgrown);
+    err = roster_add(&vnode->watches, entry);
     pthread_mutex_unlock(&registry->lock);
     return err;
 }

@@ -172,9 +172,8 @@ bool registry_put(struct registry *, struct vnode *);
 void registry_free(struct registry *, struct vnode *);
 
 /* Adds to and removes from the rosters of vnodes, with the registry's lock.
-   -ENOMEM; *outgrown as in roster_add. */
-int registry_enter(struct registry *, struct vnode *, uint64_t entry,
-                   struct crowd **outgrown);
+   0 or -ENOMEM. */
+int registry_enter(struct registry *, struct vnode *, uint64_t entry);
 void registry_leave(struct registry *, struct vnode *, uint64_t entry);
 
 /* Adds to and removes from the chains of vnodes, with the registry's lock. */
@@ -215,7 +214,7 @@ void vnode_give_ask_fd(struct vnode *, int fd);
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)
 {
-    uint32_t at = 0;
+    struct roster_walk walk = roster_begin(&vnode->watches);
 
-    return roster_next(&vnode->watches, &at) != 0;
+    return roster_next(&walk) != 0;
 }
