@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,7 +43,7 @@ void registry_fini(struct registry *registry)
                                                    memory_order_relaxed);
         if (chunk == NULL)
             break;
-        munmap(chunk, VNODE_CHUNK_BYTES);
+        pages_free(chunk, VNODE_CHUNK_BYTES);
     }
     free(registry->by_inode);
     pthread_mutex_destroy(&registry->lock);
@@ -60,16 +59,6 @@ struct vnode *registry_slot(struct registry *registry, uint32_t slot)
     return &chunk[slot % VNODE_CHUNK];
 }
 
-/* From the host itself: its pages are zero, and none is there before it is
-   written to. */
-static struct vnode *chunk_create(void)
-{
-    void *chunk = mmap(NULL, VNODE_CHUNK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    return chunk == MAP_FAILED ? NULL : chunk;
-}
-
 static struct vnode *new_slot(struct registry *registry)
 {
     uint32_t slot = registry->slots;
@@ -81,7 +70,7 @@ static struct vnode *new_slot(struct registry *registry)
     chunk = atomic_load_explicit(&registry->chunks[index],
                                  memory_order_relaxed); /* V4: our lock */
     if (chunk == NULL) {
-        chunk = chunk_create();
+        chunk = pages_alloc(VNODE_CHUNK_BYTES);
         if (chunk == NULL)
             return NULL;
         atomic_store_explicit(&registry->chunks[index], chunk,
