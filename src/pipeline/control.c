@@ -97,21 +97,19 @@ static int make_told(struct joining *j, int list_fd,
                      struct snapshot_builder *builder)
 {
     struct vnotify *engine = j->engine;
-    uint64_t id;
     int err;
 
     builder->base = j->vnode->ino;
     j->begin = engine_tick(engine);
     err = fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
-              : snapshot_list(builder, list_fd, NULL, &engine->fault);
+              : snapshot_list(builder, list_fd, NULL, NULL,
+                            &engine->fault);
     j->end = engine_tick(engine);
     if (err != 0)
         return err;
-    /* relaxed: unique is enough */
-    id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
-                                       memory_order_relaxed);
-    j->told = snapshot_create(&engine->arenas, builder, &engine->fault, id);
+    j->told = snapshot_create(&engine->arenas, builder, &engine->fault,
+                              engine_snapshot_id(engine));
     if (j->told == NULL)
         return -ENOMEM;
     /* By the look from before: an entry that came since then and is renamed

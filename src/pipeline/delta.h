@@ -47,6 +47,17 @@ struct delta {
     struct change changes[];
 };
 
+/* A change of this entry, of which nothing is known yet; it has no name. */
+static inline struct change change_of(const struct entry *entry)
+{
+    return (struct change){
+        .ino = entry->ino,
+        .twin = DELTA_NO_TWIN,
+        .name_len = entry->name_len,
+        .type = entry->type,
+    };
+}
+
 static inline bool delta_empty(const struct delta *delta)
 {
     return delta->gone + delta->come == 0;
@@ -95,9 +106,19 @@ bool delta_moved_in(const struct delta *, const struct change *come);
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,
                            const struct snapshot *after);
 
+/* Where the caller knows: these have come, and nothing is gone. */
+struct delta *delta_create_come(const struct arenas *,
+                                const struct snapshot *before,
+                                const struct snapshot *after,
+                                const struct entry *, const struct change *,
+                                uint32_t count);
+
 /*
  * Learns from the host when what has come was born and whether it was touched
  * since, for `limit` of them at most.  What is not learned (past the limit, or
  * gone again) is not taken for a rename.
  */
 void delta_learn(struct delta *, int host_fd, uint32_t limit);
+
+/* The same of one change, by its name. */
+void change_learn(struct change *, int host_fd, const char *name);

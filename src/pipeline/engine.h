@@ -26,6 +26,7 @@
 #include "pipeline/instance.h"
 #include "pipeline/lot.h"
 #include "pipeline/note.h"
+#include "pipeline/relay.h"
 #include "pipeline/stats.h"
 #include "pipeline/timer.h"
 #include "pipeline/trace.h"
@@ -63,6 +64,7 @@ enum house_state {
 };
 
 struct child;
+struct serving;
 
 struct worker {
     struct vnotify *engine;
@@ -95,7 +97,7 @@ struct vnotify {
     struct note *notes;
 
     struct handoff again;    /* vnodes to be served later: worker 0 */
-    struct handoff bulk;     /* bulk vnodes: workers 1.. */
+    struct relay bulk;       /* bulk vnodes: workers 1.. */
     struct handoff deliver;  /* instances to be dispatched: any worker */
     struct handoff held;     /* instances that wait for a barrier */
     struct handoff alarms;   /* vnodes that asked for one: worker 0 (A1) */
@@ -151,6 +153,13 @@ static inline uint64_t engine_tick(struct vnotify *engine)
                                          memory_order_seq_cst);
 }
 
+static inline uint64_t engine_snapshot_id(struct vnotify *engine)
+{
+    /* relaxed: unique is enough */
+    return 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
+                                         memory_order_relaxed);
+}
+
 /* Do the host's notes tell who opened and closed a file? */
 static inline bool engine_sees_closes(const struct vnotify *engine)
 {
@@ -175,6 +184,11 @@ void *worker_main(void *worker);
 void worker_serve(struct worker *, struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
+/* What is there before the whole listing is (stream.h). */
+void serve_offer(struct serving *, struct vnode *, struct offer *);
+/* When the host noted a rename across directories that the listing under way
+   may be the first to show, or 0. */
+uint64_t vnode_has_crossed(const struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 

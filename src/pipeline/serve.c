@@ -17,6 +17,7 @@
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
 #include "pipeline/offer.h"
+#include "pipeline/stream.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -28,42 +29,41 @@ void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 
 static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 {
-    handoff_give(&engine->bulk, &vnode->link);
+    relay_give(&engine->bulk, &vnode->link);
     lot_wake(&engine->lot, LOT_ANYBODY - 1);
 }
 
 /* Listing. */
 
-static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
-                                  struct snapshot *before,
-                                  struct snapshot *after, uint64_t begun)
+/* Of a whole listing. */
+static struct offer *make_offer(struct worker *worker, struct snapshot *before,
+                                struct snapshot *after, uint64_t begun)
 {
-    struct offer *offer = calloc(1, sizeof(*offer));
+    struct arenas *arenas = &worker->engine->arenas;
     uint64_t start = now_ns();
+    struct delta *delta = NULL;
+    struct offer *offer;
 
-    if (offer == NULL)
-        return NULL;
-    atomic_init(&offer->refs, 1);
-    offer->begun = begun;
     if (before != NULL && before != after) {
-        offer->delta = delta_create(&engine->arenas, before, after);
-        if (offer->delta == NULL) {
-            free(offer);
+        delta = delta_create(arenas, before, after);
+        if (delta == NULL)
             return NULL;
-        }
-        tally_add(tally, TALLY_DELTAS, 1);
-        tally_stage(tally, STAGE_DIFF, now_ns() - start);
+        tally_add(worker->tally, TALLY_DELTAS, 1);
+        tally_stage(worker->tally, STAGE_DIFF, now_ns() - start);
     }
-    snapshot_acquire(after);
-    offer->after = after;
+    offer = offer_create(after, delta, begun);
+    if (offer == NULL)
+        arena_free(arenas, delta);
     return offer;
 }
 
 /* By the vnode's own descriptor; one that is gone for good has no entries. */
-static int list_by_own(struct worker *worker, struct vnode *vnode)
+static int list_by_own(struct worker *worker, struct vnode *vnode,
+                       struct stream *stream)
 {
     struct vnotify *engine = worker->engine;
-    int fd = vnode_fd(engine, vnode);
+    struct snapshot *before = vnode->current;
+    int fd = vnode_fd(engine, vnode), err;
 
     worker->builder.base = vnode->ino;
     if (fd == -ESTALE) {
@@ -74,14 +74,20 @@ static int list_by_own(struct worker *worker, struct vnode *vnode)
         return fd;
     if (fault_hits(&engine->fault, FAULT_OPEN))
         return -EMFILE;
-    return snapshot_list(&worker->builder, fd, vnode->current, &engine->fault);
+    if (before == NULL)
+        return snapshot_list(&worker->builder, fd, NULL, NULL, &engine->fault);
+    snapshot_acquire(before); /* the stream may replace it meanwhile */
+    err = snapshot_list(&worker->builder, fd, before, &stream->follower,
+                        &engine->fault);
+    snapshot_release(&engine->arenas, before);
+    return err;
 }
 
 /*
  * When the host noted a rename across directories that this listing, ended now,
  * may be the first to show: since the one before began.  0: it did not.
  */
-static uint64_t crossed_since(const struct vnode *vnode)
+uint64_t vnode_has_crossed(const struct vnode *vnode)
 {
     /* relaxed: a note that is not posted yet is the next listing's */
     uint64_t crossed_ns = atomic_load_explicit(&more(vnode)->crossed_ns,
@@ -90,21 +96,23 @@ static uint64_t crossed_since(const struct vnode *vnode)
     return crossed_ns > more(vnode)->listed_ns ? crossed_ns : 0;
 }
 
-static int take_listing(struct worker *worker, struct vnode *vnode,
-                        uint64_t *begun, uint64_t *crossed_ns)
+static int take_listing(struct serving *s, struct vnode *vnode,
+                        struct stream *stream, uint64_t *crossed_ns)
 {
+    struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
-    uint64_t start = now_ns(), end;
+    uint64_t start = now_ns(), begun, end;
     int err;
 
     /* V3: "about to begin", then the ticket: an add_watch that still sees the
        one before has looked before the ticket was drawn. */
     atomic_store_explicit(&more(vnode)->begun, UINT64_MAX,
                           memory_order_seq_cst);
-    *begun = engine_tick(engine);
-    atomic_store_explicit(&more(vnode)->begun, *begun, /* V3 */
+    begun = engine_tick(engine);
+    atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
                           memory_order_seq_cst);
-    err = list_by_own(worker, vnode);
+    stream_begin(stream, s, vnode, begun);
+    err = list_by_own(worker, vnode, stream);
     end = now_ns();
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
@@ -116,7 +124,7 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
           (unsigned long long)vnode->cost_ns, err);
     if (err != 0)
         return err;
-    *crossed_ns = crossed_since(vnode);
+    *crossed_ns = vnode_has_crossed(vnode);
     more(vnode)->listed_ns = start;
     tally_add(worker->tally, TALLY_LISTINGS, 1);
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
@@ -128,28 +136,28 @@ static int take_listing(struct worker *worker, struct vnode *vnode,
 enum { LEARN_MAX = 16384 };
 
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
-static int list(struct worker *worker, struct vnode *vnode,
-                struct offer **offer)
+static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
+    struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
-    struct snapshot *after = vnode->current;
-    uint64_t begun, crossed_ns;
-    int err = take_listing(worker, vnode, &begun, &crossed_ns);
+    struct snapshot *after;
+    struct stream stream;
+    uint64_t crossed_ns;
+    int err = take_listing(s, vnode, &stream, &crossed_ns);
     bool joined;
 
     *offer = NULL;
     if (err != 0)
         return err;
+    after = vnode->current;
     /* V3: a watch may have joined with a listing of its own; until it has
        been offered a later one, it is offered what we have. */
     joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
              more(vnode)->offered;
-    if (after == NULL || !snapshot_same(&worker->builder, after)) {
-        /* relaxed: unique is enough */
-        uint64_t id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
-                                                    memory_order_relaxed);
+    if (after == NULL || stream_has_told(&stream) ||
+        !snapshot_same(&worker->builder, after)) {
         after = snapshot_create(&engine->arenas, &worker->builder,
-                                &engine->fault, id);
+                                &engine->fault, engine_snapshot_id(engine));
         if (after == NULL)
             return -ENOMEM;
     } else {
@@ -158,7 +166,7 @@ static int list(struct worker *worker, struct vnode *vnode,
             return 0;
         snapshot_acquire(after);
     }
-    *offer = offer_create(engine, worker->tally, vnode->current, after, begun);
+    *offer = make_offer(worker, vnode->current, after, stream.begun);
     if (*offer == NULL) {
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
@@ -176,7 +184,7 @@ static int list(struct worker *worker, struct vnode *vnode,
     }
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
-    more(vnode)->offered = begun;
+    more(vnode)->offered = stream.begun;
     return 0;
 }
 
@@ -226,6 +234,17 @@ static int keep(struct serving *s, struct vnode *vnode,
         keep_owe(engine, vnode);
     offer_dispatch(s);
     return err;
+}
+
+void serve_offer(struct serving *s, struct vnode *vnode, struct offer *offer)
+{
+    static const struct fate none;
+
+    offer_to_watches(s, vnode, offer, &none);
+    offer_dispatch(s);
+    /* What fails here is owed by the children, or made good with the whole
+       listing. */
+    (void)keep(s, vnode, offer);
 }
 
 static bool must_list(const struct vnode *vnode, uint32_t hints)
@@ -297,7 +316,7 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     if (offer_wake(worker, vnode) != 0 ||
         !can_open(worker->engine, vnode, hints) ||
-        (must_list(vnode, hints) && list(worker, vnode, &offer) != 0)) {
+        (must_list(vnode, hints) && list(&s, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include "pipeline/fault.h"
-#include "pipeline/hash.h"
 #include "pipeline/packed.h"
 #include "port/listing.h"
 
@@ -21,18 +20,22 @@ enum {
     BUILDER_BYTES_MIN = 64 * 1024,
 };
 
+void entry_read(const uint8_t *at, uint64_t base, struct entry *entry)
+{
+    entry->ino = base + (uint64_t)packed_difference(at);
+    entry->type = packed_type(at);
+    entry->name_len = packed_name_len(at);
+    entry->name = packed_name(at);
+}
+
 size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
                       struct entry *entry)
 {
     const uint8_t *at = snapshot->entries + offset;
-    size_t name = packed_name_offset(at);
 
     assert(offset < snapshot->bytes);
-    entry->ino = snapshot->base + (uint64_t)packed_difference(at);
-    entry->type = packed_type(at);
-    entry->name_len = packed_name_len(at);
-    entry->name = (const char *)at + name;
-    return offset + name + entry->name_len;
+    entry_read(at, snapshot->base, entry);
+    return offset + packed_bytes(at);
 }
 
 void snapshot_acquire(struct snapshot *snapshot)
@@ -70,8 +73,15 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
     *builder = (struct snapshot_builder){ 0 };
 }
 
+static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+    return to + bytes;
+}
+
 struct listing_job {
     struct snapshot_builder *builder;
+    struct snapshot_follower *follower;
     const struct fault *fault;
 };
 
@@ -92,17 +102,18 @@ static int builder_add(void *arg, const struct listing_entry *listed)
     struct snapshot_builder *builder = job->builder;
     uint8_t *at;
 
+    if (listed == NULL) {
+        builder->calls++;
+        if (job->follower != NULL)
+            job->follower->call_ended(job->follower, builder);
+        return 0;
+    }
     if (builder->count == 1 && fault_hits(job->fault, FAULT_READ))
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
     if (builder->used > SNAPSHOT_BYTES_MAX)
         return -EFBIG;
-    /* Names lie in the raw buffer in the order of one call: one that does not
-       lie behind the one before is another call's. */
-    if ((uintptr_t)listed->name <= builder->last_name)
-        builder->piecemeal = true;
-    builder->last_name = (uintptr_t)listed->name;
     if (builder->size - builder->used <
         (size_t)PACKED_HEADER_MAX + listed->name_len) {
         int err = builder_grow(builder);
@@ -124,137 +135,20 @@ static bool removed(int host_fd)
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
 }
 
-/*
- * A name can be listed twice if it went and came between two of the host's
- * calls.  The later entry is the newer; a snapshot has each name once.  The
- * earlier one is cut out.
- */
-static int mark_repeated(struct snapshot_builder *builder, bool *found)
-{
-    size_t slots = 64, slot;
-    uint32_t *table; /* 1 + offset */
-
-    while (slots < (size_t)builder->count * 2)
-        slots *= 2;
-    table = calloc(slots, sizeof(*table));
-    if (table == NULL)
-        return -ENOMEM;
-    *found = false;
-    for (size_t at = 0; at < builder->used;) {
-        uint8_t *entry = builder->bytes + at;
-        size_t bytes = packed_bytes(entry);
-
-        slot = hash_bytes(packed_name(entry), packed_name_len(entry)) & (slots - 1);
-        while (table[slot] != 0) {
-            uint8_t *other = builder->bytes + table[slot] - 1;
-            if (packed_same_name(other, entry)) {
-                *found = true;
-                other[0] |= PACKED_REPEATED;
-                break;
-            }
-            slot = (slot + 1) & (slots - 1);
-        }
-        table[slot] = (uint32_t)at + 1;
-        at += bytes;
-    }
-    free(table);
-    return 0;
-}
-
-/*
- * What has come since the listing before is all that can be there twice: a
- * snapshot has each name once, so of two entries of one name one at least is
- * not the next of those that the two listings have in common, in order.  Such
- * entries are few, unless the host's order has changed; then -1.
- */
-enum { NEWCOMERS = 8, LOOK_AHEAD = 8 };
-
-/* The offset behind this entry in `before`, if it is one of the next; or 0. */
-static size_t find_next(const struct snapshot *before, size_t at,
-                        const uint8_t *entry)
-{
-    for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
-        const uint8_t *other = before->entries + at;
-
-        at += packed_bytes(other);
-        if (packed_same(other, entry))
-            return at;
-    }
-    return 0;
-}
-
-static int find_newcomers(const struct snapshot_builder *builder,
-                          const struct snapshot *before,
-                          const uint8_t *newcomers[NEWCOMERS])
-{
-    size_t before_at = 0, bytes;
-    int count = 0;
-
-    for (size_t at = 0; at < builder->used; at += bytes) {
-        const uint8_t *entry = builder->bytes + at;
-        size_t next = find_next(before, before_at, entry);
-
-        bytes = packed_bytes(entry);
-        if (next != 0)
-            before_at = next;
-        else if (count == NEWCOMERS)
-            return -1;
-        else
-            newcomers[count++] = entry;
-    }
-    return count;
-}
-
-static bool may_repeat(const struct snapshot_builder *builder,
-                       const struct snapshot *before)
-{
-    const uint8_t *newcomers[NEWCOMERS];
-    int count = before == NULL || before->base != builder->base
-                    ? -1
-                    : find_newcomers(builder, before, newcomers);
-
-    for (size_t at = 0; count > 0 && at < builder->used;) {
-        const uint8_t *entry = builder->bytes + at;
-
-        for (int i = 0; i < count; i++)
-            if (newcomers[i] != entry && packed_same_name(newcomers[i], entry))
-                return true;
-        at += packed_bytes(entry);
-    }
-    return count < 0;
-}
-
-static int drop_repeated(struct snapshot_builder *builder)
-{
-    bool found;
-    size_t to = 0, bytes;
-    int err = mark_repeated(builder, &found);
-
-    if (err != 0 || !found)
-        return err;
-    builder->count = 0;
-    for (size_t from = 0; from < builder->used; from += bytes) {
-        bytes = packed_bytes(builder->bytes + from);
-        if ((builder->bytes[from] & PACKED_REPEATED) != 0)
-            continue;
-        memmove(builder->bytes + to, builder->bytes + from, bytes);
-        to += bytes;
-        builder->count++;
-    }
-    builder->used = to;
-    return 0;
-}
-
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
-                  const struct snapshot *before, const struct fault *fault)
+                  const struct snapshot *before,
+                  struct snapshot_follower *follower,
+                  const struct fault *fault)
 {
-    struct listing_job job = { builder, fault };
+    struct listing_job job = { builder, follower, fault };
     int err;
 
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
+    builder->calls = 0;
+    newcomers_begin(&builder->newcomers,
+                    before != NULL && before->base == builder->base ? before
+                                                                    : NULL);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
         host_fd, builder->raw, builder->raw_size, builder_add, &job);
@@ -263,8 +157,8 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    if (err == 0 && builder->piecemeal && may_repeat(builder, before))
-        err = drop_repeated(builder);
+    if (err == 0 && builder->calls > 1)
+        err = newcomers_drop_repeated(&builder->newcomers, builder);
     if (err != -ENOENT || !removed(host_fd))
         return err;
     builder->used = 0;
@@ -276,8 +170,6 @@ void snapshot_list_removed(struct snapshot_builder *builder)
 {
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
@@ -315,4 +207,37 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     snapshot->bytes = (uint32_t)builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
+}
+
+struct snapshot *snapshot_insert(const struct arenas *arenas,
+                                 const struct snapshot *before,
+                                 const struct snapshot_builder *builder,
+                                 const struct newcomer *new, int count,
+                                 uint64_t id)
+{
+    const size_t header = offsetof(struct snapshot, entries);
+    size_t more = 0, from = 0;
+    struct snapshot *after;
+    uint8_t *to;
+
+    for (int i = 0; i < count; i++)
+        more += packed_bytes(builder->bytes + new[i].at);
+    after = arena_alloc(arenas, ARENA_SNAPSHOT, header + before->bytes + more);
+    if (after == NULL)
+        return NULL;
+    memcpy(after, before, header);
+    atomic_init(&after->refs, 1);
+    after->id = id;
+    after->count += (uint32_t)count;
+    after->bytes += (uint32_t)more;
+    to = after->entries;
+    for (int i = 0; i < count; i++) {
+        const uint8_t *entry = builder->bytes + new[i].at;
+
+        to = put_bytes(to, before->entries + from, new[i].before_at - from);
+        from = new[i].before_at;
+        to = put_bytes(to, entry, packed_bytes(entry));
+    }
+    put_bytes(to, before->entries + from, before->bytes - from);
+    return after;
 }

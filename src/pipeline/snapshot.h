@@ -13,8 +13,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "pipeline/arena.h"
+#include "pipeline/newcomers.h"
 #include "pipeline/sync.h"
 
 struct snapshot {
@@ -38,6 +40,24 @@ struct entry {
     uint8_t type;     /* DT_* */
 };
 
+/* Reads a packed entry (packed.h). */
+void entry_read(const uint8_t *at, uint64_t base, struct entry *);
+
+/* Its name, NUL-terminated. */
+static inline void entry_name(const struct entry *entry,
+                              char name[UINT8_MAX + 1])
+{
+    memcpy(name, entry->name, entry->name_len);
+    name[entry->name_len] = '\0';
+}
+
+static inline bool entry_same_name(const struct entry *a,
+                                   const struct entry *b)
+{
+    return a->name_len == b->name_len &&
+           memcmp(a->name, b->name, a->name_len) == 0;
+}
+
 /* Reads the entry at `offset` and returns the offset of the next. */
 size_t snapshot_entry(const struct snapshot *, size_t offset, struct entry *);
 
@@ -53,9 +73,9 @@ struct snapshot_builder {
                              own is a good one; set before listing */
     int64_t begun_rt_ns;  /* as in struct snapshot */
     int64_t listed_rt_ns; /* when it ended: files born later are not in it */
-    uintptr_t last_name;  /* where the host's last name was, in raw */
-    bool piecemeal;       /* the listing took more than one call */
+    unsigned calls;       /* of the host's, that the listing has taken */
     bool first;           /* the next one's descriptor was not read from yet */
+    struct newcomers newcomers;
     void *raw; /* the host's own listing goes here first */
     size_t raw_size;
 };
@@ -65,13 +85,21 @@ void snapshot_builder_fini(struct snapshot_builder *);
 
 struct fault;
 
+/* Who looks at a listing while it grows. */
+struct snapshot_follower {
+    /* One of the host's calls has ended: what it had is in the builder. */
+    void (*call_ended)(struct snapshot_follower *, struct snapshot_builder *);
+};
+
 /*
  * Lists the directory open at host_fd into the builder.  0 or -errno.  A
  * removed directory is an empty one.  `before`: an earlier listing, or NULL;
- * if it is much the same, a large directory takes less time.
+ * if it is much the same, a large directory takes less time.  The caller keeps
+ * it until this returns.  `follower`: NULL if nobody.
  */
 int snapshot_list(struct snapshot_builder *, int host_fd,
-                  const struct snapshot *before, const struct fault *);
+                  const struct snapshot *before, struct snapshot_follower *,
+                  const struct fault *);
 
 /* The listing of a directory that was removed: empty. */
 void snapshot_list_removed(struct snapshot_builder *);
@@ -85,3 +113,15 @@ bool snapshot_equal(const struct snapshot *, const struct snapshot *);
 struct snapshot *snapshot_create(const struct arenas *,
                                  const struct snapshot_builder *,
                                  const struct fault *, uint64_t id);
+
+/*
+ * `before` and some of the builder's entries, which has the same base, each
+ * ahead of what is at its before_at, with one reference, or NULL.  They ascend.
+ * As for when it was listed, it is as old as `before`: what else was born since
+ * may be missing.
+ */
+struct snapshot *snapshot_insert(const struct arenas *,
+                                 const struct snapshot *before,
+                                 const struct snapshot_builder *,
+                                 const struct newcomer *, int count,
+                                 uint64_t id);

@@ -5,6 +5,21 @@
 
 #include "pipeline/engine.h"
 
+struct offer *offer_create(struct snapshot *after, struct delta *delta,
+                           uint64_t begun)
+{
+    struct offer *offer = calloc(1, sizeof(*offer));
+
+    if (offer == NULL)
+        return NULL;
+    atomic_init(&offer->refs, 1);
+    offer->begun = begun;
+    offer->delta = delta;
+    offer->after = after;
+    snapshot_acquire(after);
+    return offer;
+}
+
 void offer_release(struct vnotify *engine, struct offer *offer)
 {
     if (offer == NULL ||

@@ -39,6 +39,8 @@ struct offer {
     struct delta *delta; /* from the vnode's listing before, or NULL */
     uint64_t crossed_ns; /* when the host said last that a rename across
                             directories was in it, or 0 */
+    bool partial;        /* `after` is no whole listing (stream.h): only for who
+                            was told exactly the one before */
 };
 
 enum watch_state {
@@ -163,4 +165,7 @@ bool watch_live(const struct watch *);
 /* The holder of the instance's claim: lets go of what is untold.  NULL: ok. */
 void untold_free(struct vnotify *, struct untold *);
 
+/* With one reference; takes over `delta`.  NULL: no memory. */
+struct offer *offer_create(struct snapshot *after, struct delta *delta,
+                           uint64_t begun);
 void offer_release(struct vnotify *, struct offer *); /* NULL: ok */

@@ -193,24 +193,19 @@ static bool next_instance(struct worker *worker)
     return any;
 }
 
-/* One bulk vnode; the others go back for other workers to fetch. */
+/* One bulk vnode; the others are for whoever comes first. */
 static bool next_bulk(struct worker *worker)
 {
     struct vnotify *engine = worker->engine;
-    struct handoff_link *link, *rest;
+    struct handoff_link *link;
 
     if (worker->index == 0)
         return false;
-    link = handoff_take(&engine->bulk);
+    link = relay_take(&engine->bulk);
     if (link == NULL)
         return false;
-    for (rest = link->next; rest != NULL;) {
-        struct handoff_link *next = rest->next;
-
-        handoff_give(&engine->bulk, rest);
+    if (!relay_empty(&engine->bulk))
         lot_wake(&engine->lot, LOT_ANYBODY - 1);
-        rest = next;
-    }
     worker_serve(worker, HANDOFF_OBJECT(struct vnode, link, link));
     return true;
 }
@@ -224,7 +219,7 @@ static bool anything_to_do(struct worker *worker)
         atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0) /* E4 */
         return true;
     if (worker->index != 0)
-        return !handoff_empty(&engine->bulk);
+        return !relay_empty(&engine->bulk);
     return !handoff_empty(&engine->again) ||
            (worker->alarms.retry_ns == 0 && !handoff_empty(&engine->alarms)) ||
            atomic_load_explicit(&engine->retry_now, /* E2 */

@@ -132,7 +132,7 @@ static void test_engine_refuses_a_listing_that_began_too_early(void **state)
     assert_non_null(watch);
     assert_int_equal(snapshot_builder_init(&builder), 0);
     atomic_init(&offer->refs, 1);
-    offer->begun = watch->told_ended;
+    offer->begun = watch->told_ended - 1;
     offer->after = snapshot_create(&engine->arenas, &builder, &engine->fault,
                                    1 + atomic_fetch_add(&engine->snapshot_id,
                                                         1));

@@ -17,6 +17,8 @@ static const struct row *fake_rows;
 static size_t fake_count;
 static int fake_end; /* what the listing says after the rows */
 
+enum { ROWS_OF_A_CALL = 1000 };
+
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
@@ -32,6 +34,9 @@ int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
         };
         int stop = fn(arg, &entry);
 
+        if (stop == 0 &&
+            (i % ROWS_OF_A_CALL == ROWS_OF_A_CALL - 1 || i == fake_count - 1))
+            stop = fn(arg, NULL);
         if (stop != 0)
             return stop;
     }
@@ -67,7 +72,7 @@ static int list_after(const struct snapshot *before, const struct row *rows,
 {
     fake_rows = rows;
     fake_count = count;
-    return snapshot_list(&builder, -1, before, &no_fault);
+    return snapshot_list(&builder, -1, before, NULL, &no_fault);
 }
 
 static int list(const struct row *rows, size_t count)
@@ -239,7 +244,7 @@ static int list_path(const char *path, bool removed)
         rmdir(path);
     fake_count = 0;
     fake_end = -ENOENT;
-    err = snapshot_list(&builder, fd, NULL, &no_fault);
+    err = snapshot_list(&builder, fd, NULL, NULL, &no_fault);
     close(fd);
     return err;
 }
@@ -266,11 +271,11 @@ static void test_snapshot_faults_hit_each_step(void **state)
     assert_int_equal(fault_init(&fault, "read=/,alloc=/nowhere"), 0);
     fake_rows = rows;
     for (fake_count = 0; fake_count <= 2; fake_count++)
-        assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), -EIO);
+        assert_int_equal(snapshot_list(&builder, -1, NULL, NULL, &fault), -EIO);
     fault_fini(&fault);
     assert_int_equal(fault_init(&fault, "read=/nowhere,alloc=/"), 0);
     fake_count = 2;
-    assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), 0);
+    assert_int_equal(snapshot_list(&builder, -1, NULL, NULL, &fault), 0);
     assert_null(snapshot_create(&arenas, &builder, &fault, 1));
     fault_fini(&fault);
 }
