@@ -123,7 +123,8 @@ int vnotify_add_watch(struct vnotify_instance *, const char *path,
  */
 int vnotify_add_watch_fd(struct vnotify_instance *, int host_fd, uint32_t mask);
 
-/* As inotify_rm_watch(2): 0, or -EINVAL; IN_IGNORED follows in the queue. */
+/* As inotify_rm_watch(2): 0, or -EINVAL; IN_IGNORED follows in the queue.
+   -ENOMEM: there is no memory to say so, and the watch goes on. */
 int vnotify_rm_watch(struct vnotify_instance *, int wd);
 
 /*

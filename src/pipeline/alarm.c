@@ -27,17 +27,19 @@ enum { RETRY_NS = 10 * 1000 * 1000 };
 void alarm_set(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
     /* relaxed: written by holders alone, but for the generation's end */
-    uint64_t set = atomic_load_explicit(&vnode->alarm_ns,
+    uint64_t set = atomic_load_explicit(&more(vnode)->alarm_ns,
                                         memory_order_relaxed);
 
     if (set != 0 && set <= due_ns)
         return;
     /* relaxed: before the exchange, which publishes it (A1) */
-    atomic_store_explicit(&vnode->alarm_ns, due_ns, memory_order_relaxed);
-    if (atomic_exchange_explicit(&vnode->alarm_listed, 1, /* A1 */
+    atomic_store_explicit(&more(vnode)->alarm_ns, due_ns,
+                          memory_order_relaxed);
+    if (atomic_exchange_explicit(&more(vnode)->alarm_listed, 1, /* A1 */
                                  memory_order_seq_cst) != 0)
         return;
-    handoff_give(&engine->alarms, &vnode->alarm_link);
+    more(vnode)->alarm_vnode = vnode;
+    handoff_give(&engine->alarms, &more(vnode)->alarm_link);
     lot_wake(&engine->lot, 1);
 }
 
@@ -85,21 +87,22 @@ static void take_asked(struct worker *worker)
     struct handoff_link *link = handoff_take(&engine->alarms);
 
     while (link != NULL) {
-        struct vnode *vnode = HANDOFF_OBJECT(struct vnode, alarm_link, link);
+        struct vnode *vnode =
+            HANDOFF_OBJECT(struct more, alarm_link, link)->alarm_vnode;
         struct alarm alarm = { .slot = vnode->slot };
 
         link = link->next;
-        (void)atomic_exchange_explicit(&vnode->alarm_listed, 0, /* A1 */
+        (void)atomic_exchange_explicit(&more(vnode)->alarm_listed, 0, /* A1 */
                                        memory_order_seq_cst);
         alarm.generation = claim_generation(&vnode->claim);
-        alarm.due_ns = atomic_load_explicit(&vnode->alarm_ns, /* A1 */
+        alarm.due_ns = atomic_load_explicit(&more(vnode)->alarm_ns, /* A1 */
                                             memory_order_relaxed);
         if (alarm.due_ns != 0 && !push(&worker->alarms, alarm)) {
             /* No memory: it stays on the list. */
             worker->alarms.retry_ns = now_ns() + RETRY_NS;
-            if (atomic_exchange_explicit(&vnode->alarm_listed, 1, /* A1 */
+            if (atomic_exchange_explicit(&more(vnode)->alarm_listed, 1, /* A1 */
                                          memory_order_seq_cst) == 0)
-                handoff_give(&engine->alarms, &vnode->alarm_link);
+                handoff_give(&engine->alarms, &more(vnode)->alarm_link);
         }
     }
 }

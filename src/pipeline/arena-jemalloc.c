@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "pipeline/arena.h"
 
@@ -43,4 +44,18 @@ void arena_free(const struct arenas *arenas, void *ptr)
     (void)arenas;
     if (ptr != NULL)
         dallocx(ptr, MALLOCX_TCACHE_NONE);
+}
+
+/* From the host: an allocator may hand out pages that were written to. */
+void *pages_alloc(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void pages_free(void *ptr, size_t bytes)
+{
+    (void)munmap(ptr, bytes);
 }

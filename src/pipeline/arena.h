@@ -27,3 +27,7 @@ void arenas_fini(struct arenas *);
 
 void *arena_alloc(const struct arenas *, enum arena_kind, size_t bytes);
 void arena_free(const struct arenas *, void *ptr);
+
+/* Zeroed memory, of which there is none before it is written to. */
+void *pages_alloc(size_t bytes);
+void pages_free(void *ptr, size_t bytes);

@@ -203,7 +203,7 @@ struct child *attach_finish(struct attaching *a, uint64_t close_ns)
 {
     if (a->made) {
         if (close_ns != 0) {
-            a->vnode->quiet_ns = close_ns;
+            more(a->vnode)->quiet_ns = close_ns;
             alarm_set(a->engine, a->vnode, close_ns);
         }
         worker_give_back(a->engine, a->vnode);

@@ -165,11 +165,12 @@ static _Atomic uint64_t *find_seat(struct joining *j, int *wd)
 {
     struct registry *registry = &j->engine->registry;
     _Atomic uint64_t *seat = NULL;
+    struct roster_walk walk;
     uint64_t entry;
-    uint32_t at = 0;
 
     pthread_mutex_lock(&registry->lock);
-    while ((entry = roster_next(&j->vnode->watches, &at)) != 0) {
+    walk = roster_begin(&j->vnode->watches);
+    while ((entry = roster_next(&walk)) != 0) {
         struct watch *watch;
         uint64_t found;
 
@@ -259,7 +260,6 @@ static int publish(struct joining *j, struct watch *watch)
 {
     struct vnotify_instance *instance = j->instance;
     struct vnode *vnode = j->vnode;
-    struct crowd *outgrown = NULL;
     int wd = instance->last_wd + 1, err = check_room(instance);
     radix_word *seat =
         err == 0 ? radix_make(&instance->seats, (uint32_t)wd) : NULL;
@@ -275,8 +275,7 @@ static int publish(struct joining *j, struct watch *watch)
             : seat_of_dormant(vnode->slot, j->mask & (uint32_t)ABI_KEPT_BITS),
         memory_order_release); /* W6: and found through the roster (V2) */
     err = registry_enter(&j->engine->registry, vnode,
-                         roster_entry(instance->index, wd), &outgrown);
-    housekeeper_free_crowd(j->engine, outgrown);
+                         roster_entry(instance->index, wd));
     if (err != 0) {
         /* relaxed: nobody has found it (W6) */
         atomic_store_explicit(seat, 0, memory_order_relaxed);
@@ -299,8 +298,8 @@ static void order_listing(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
 
-    if (atomic_load_explicit(&vnode->begun, memory_order_seq_cst) <= /* V3 */
-        j->begin)
+    if (atomic_load_explicit(&more(vnode)->begun, /* V3 */
+                             memory_order_seq_cst) <= j->begin)
         return;
     if (claim_post(&vnode->claim, &j->engine->barrier, j->generation,
                    HINT_LIST, barrier_join(&j->engine->barrier)) ==
@@ -429,7 +428,8 @@ static int keep_here(struct joining *j)
         vnode->current = j->told;
     }
     err = keep_children(j->engine, vnode, NULL);
-    if (vnode->children != NULL && vnode->children->finding_count != 0)
+    if (more(vnode)->children != NULL &&
+        more(vnode)->children->finding_count != 0)
         keep_owe(j->engine, vnode); /* a worker offers them */
     worker_give_back(j->engine, vnode);
     return err;
@@ -443,8 +443,8 @@ static int await_kept(struct joining *j)
     uint32_t wanted = content_of(j);
 
     for (;;) {
-        uint32_t kept =
-            atomic_load_explicit(&vnode->kept, memory_order_acquire); /* V5 */
+        uint32_t kept = atomic_load_explicit(&more(vnode)->kept, /* V5 */
+                                             memory_order_acquire);
         int err = 0;
 
         if ((wanted & ~kept) == 0)
@@ -460,14 +460,18 @@ static int await_kept(struct joining *j)
                        HINT_KEEP, barrier_join(&engine->barrier)) ==
             CLAIM_TAKEN)
             worker_defer(engine, vnode, 0);
-        park_wait(&vnode->kept, kept, NULL);
+        park_wait(&more(vnode)->kept, kept, NULL);
     }
 }
 
 static void want_children(struct joining *j)
 {
+    uint32_t wanted = content_of(j);
+
+    if (wanted == 0)
+        return;
     /* V5: before HINT_KEEP is posted, or the claim is given back */
-    atomic_fetch_or_explicit(&j->vnode->content, content_of(j),
+    atomic_fetch_or_explicit(&more(j->vnode)->content, wanted,
                              memory_order_release);
 }
 
@@ -582,7 +586,7 @@ static bool is_dormant(struct joining *j, bool made)
                       atomic_load_explicit(&engine->failing,
                                            memory_order_relaxed) == 0 &&
                       /* A1: relaxed: set before its item had ended */
-                      atomic_load_explicit(&vnode->alarm_ns,
+                      atomic_load_explicit(&more(vnode)->alarm_ns,
                                            memory_order_relaxed) == 0;
 }
 
@@ -593,8 +597,8 @@ static int prepare(struct joining *j, bool made)
 
     /* V5: relaxed: await_kept looks again */
     if (!may_sleep(j, j->mask) || err != 0 ||
-        (content_of(j) &
-         ~atomic_load_explicit(&j->vnode->kept, memory_order_relaxed)) != 0)
+        (content_of(j) & ~atomic_load_explicit(&more(j->vnode)->kept,
+                                               memory_order_relaxed)) != 0)
         let_claim_go(j);
     if (err == 0)
         err = await_kept(j);

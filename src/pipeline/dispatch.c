@@ -321,10 +321,10 @@ static int make_sources(struct dispatch *d, struct plan_source *sources)
 static bool watches(struct vnotify_instance *instance,
                     const struct vnode *vnode)
 {
+    struct roster_walk walk = roster_begin(&vnode->watches);
     uint64_t entry;
-    uint32_t at = 0;
 
-    while ((entry = roster_next(&vnode->watches, &at)) != 0) {
+    while ((entry = roster_next(&walk)) != 0) {
         const struct watch *watch;
         _Atomic uint64_t *word;
         uint64_t seat;

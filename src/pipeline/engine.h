@@ -124,7 +124,6 @@ struct vnotify {
     struct handoff alarms;   /* vnodes that asked for one: worker 0 (A1) */
     struct handoff retired;  /* watches: housekeeper */
     struct handoff retired_children; /* housekeeper */
-    struct handoff outgrown; /* crowds: housekeeper */
     struct handoff closed;   /* instances: housekeeper */
     struct handoff released; /* vnodes: housekeeper */
 
@@ -270,7 +269,6 @@ void *housekeeper_main(void *engine);
 void housekeeper_wake(struct vnotify *);
 void housekeeper_retire(struct vnotify *, struct watch *);
 void housekeeper_retire_child(struct vnotify *, struct child *);
-void housekeeper_free_crowd(struct vnotify *, struct crowd *); /* NULL: ok */
 void housekeeper_close(struct vnotify *, struct vnotify_instance *);
 /* The caller gave up the last user of the vnode. */
 void housekeeper_put_vnode(struct vnotify *, struct vnode *);

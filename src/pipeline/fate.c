@@ -111,17 +111,17 @@ static uint32_t close_after_quiet(struct vnotify *engine, struct vnode *vnode,
         atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
 
     if ((hints & HINT_CLOSE_WRITE) != 0)
-        vnode->quiet_ns = 0;
+        more(vnode)->quiet_ns = 0;
     if ((events & VN_IN_MODIFY) != 0 && !vnode->is_dir &&
         !engine_sees_closes(engine) && (wanted & VN_IN_CLOSE_WRITE) != 0)
-        vnode->quiet_ns = now + engine->close_write_after_ns;
-    if (vnode->quiet_ns == 0)
+        more(vnode)->quiet_ns = now + engine->close_write_after_ns;
+    if (more(vnode)->quiet_ns == 0)
         return 0;
-    if ((hints & HINT_ALARM) == 0 || vnode->quiet_ns > now) {
-        alarm_set(engine, vnode, vnode->quiet_ns);
+    if ((hints & HINT_ALARM) == 0 || more(vnode)->quiet_ns > now) {
+        alarm_set(engine, vnode, more(vnode)->quiet_ns);
         return 0;
     }
-    vnode->quiet_ns = 0;
+    more(vnode)->quiet_ns = 0;
     return VN_IN_CLOSE_WRITE;
 }
 
@@ -129,12 +129,12 @@ static uint32_t close_after_quiet(struct vnotify *engine, struct vnode *vnode,
 static void count_links(struct vnode *vnode)
 {
     /* relaxed: holders alone write it, and it is a hint to others */
-    uint32_t most = atomic_load_explicit(&vnode->most_links,
+    uint32_t most = atomic_load_explicit(&more(vnode)->most_links,
                                          memory_order_relaxed);
 
     if (vnode->seen.links > most)
         /* relaxed: as above */
-        atomic_store_explicit(&vnode->most_links, vnode->seen.links,
+        atomic_store_explicit(&more(vnode)->most_links, vnode->seen.links,
                               memory_order_relaxed);
 }
 

@@ -45,14 +45,6 @@ void housekeeper_retire_child(struct vnotify *engine, struct child *child)
     housekeeper_wake(engine);
 }
 
-void housekeeper_free_crowd(struct vnotify *engine, struct crowd *crowd)
-{
-    if (crowd == NULL)
-        return;
-    handoff_give(&engine->outgrown, &crowd->retire_link);
-    housekeeper_wake(engine);
-}
-
 void housekeeper_close(struct vnotify *engine,
                        struct vnotify_instance *instance)
 {
@@ -132,7 +124,9 @@ static void free_vnode(struct vnotify *engine, struct vnode *vnode)
     snapshot_release(&engine->arenas, vnode->current);
     roster_fini(&vnode->watches);
     /* A1: relaxed: before the close, whose generation whoever reads it has */
-    atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&more(vnode)->alarm_ns, memory_order_relaxed) !=
+        0)
+        atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     claim_close(&vnode->claim, &engine->barrier);
     registry_free(&engine->registry, vnode);
 }
@@ -184,17 +178,6 @@ static void free_instances(struct vnotify *engine, struct handoff_link *closed)
     }
 }
 
-static void free_crowds(struct handoff_link *outgrown)
-{
-    while (outgrown != NULL) {
-        struct crowd *crowd =
-            HANDOFF_OBJECT(struct crowd, retire_link, outgrown);
-
-        outgrown = outgrown->next;
-        free(crowd);
-    }
-}
-
 /* No roster's entry leads to it any more, or to a watch of its that sleeps. */
 static void unlink_instance(struct vnotify *engine,
                             struct vnotify_instance *instance,
@@ -217,7 +200,6 @@ static void unlink_instance(struct vnotify *engine,
 static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
 {
     struct radix_trimmed trimmed = { 0 };
-    struct handoff_link *outgrown = handoff_take(&engine->outgrown);
     struct handoff_link *closed = handoff_take(&engine->closed);
     struct handoff_link *watches, *vnodes, *children;
 
@@ -235,7 +217,7 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
         keep_end(engine, HANDOFF_OBJECT(struct vnode, link, at));
     children = handoff_take(&engine->retired_children);
     if (watches != NULL || closed != NULL || children != NULL ||
-        outgrown != NULL || vnodes != NULL) { /* V8: slots are used again */
+        vnodes != NULL) { /* V8: their slots are used again */
         ck_epoch_synchronize(record);
         SYNC_ACQUIRE(&engine->epoch);
     }
@@ -243,7 +225,6 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
     free_children(engine, children);
     free_instances(engine, closed);
     free_vnodes(engine, vnodes);
-    free_crowds(outgrown);
     radix_free_trimmed(&trimmed);
 }
 
@@ -251,7 +232,6 @@ static bool idle(struct vnotify *engine)
 {
     return handoff_empty(&engine->closed) && handoff_empty(&engine->retired) &&
            handoff_empty(&engine->released) &&
-           handoff_empty(&engine->outgrown) &&
            handoff_empty(&engine->retired_children);
 }
 

@@ -343,10 +343,12 @@ static void set_alarm(struct keeper *k)
 /* V5: who waits for its mask's bits looks at `kept` again. */
 static void tell_kept(struct vnode *dir, uint32_t wanted)
 {
-    if (atomic_load_explicit(&dir->kept, memory_order_relaxed) == wanted)
-        return; /* relaxed: holders alone write it */
-    atomic_store_explicit(&dir->kept, wanted, memory_order_release); /* V5 */
-    park_wake(&dir->kept, INT_MAX);
+    /* relaxed: holders alone write it */
+    if (atomic_load_explicit(&more(dir)->kept, memory_order_relaxed) == wanted)
+        return;
+    atomic_store_explicit(&more(dir)->kept, wanted, /* V5 */
+                          memory_order_release);
+    park_wake(&more(dir)->kept, INT_MAX);
 }
 
 int keep_children(struct vnotify *engine, struct vnode *dir,
@@ -354,7 +356,7 @@ int keep_children(struct vnotify *engine, struct vnode *dir,
 {
     /* V5: set before HINT_KEEP was posted */
     uint32_t wanted =
-        atomic_load_explicit(&dir->content, memory_order_acquire);
+        atomic_load_explicit(&more(dir)->content, memory_order_acquire);
     struct keeper k = {
         .engine = engine,
         .dir = dir,
@@ -366,9 +368,9 @@ int keep_children(struct vnotify *engine, struct vnode *dir,
 
     if (wanted == 0 || dir->current == NULL)
         return 0;
-    if (dir->children == NULL)
-        dir->children = calloc(1, sizeof(*dir->children));
-    k.children = dir->children;
+    if (more(dir)->children == NULL)
+        more(dir)->children = calloc(1, sizeof(struct children));
+    k.children = more(dir)->children;
     if (k.children == NULL)
         return -ENOMEM;
     again = k.children->retry_ns != 0 && k.children->retry_ns <= k.now;
@@ -396,7 +398,7 @@ void keep_owe(struct vnotify *engine, struct vnode *dir)
     struct keeper k = {
         .engine = engine,
         .dir = dir,
-        .children = dir->children,
+        .children = more(dir)->children,
         .now = now_ns(),
     };
 
@@ -416,16 +418,18 @@ static bool lives_on(struct vnotify *engine, const struct child *child)
         return false;
     return S_ISDIR(look.mode) ||
            /* relaxed: a hint */
-           look.links >= atomic_load_explicit(&child->vnode->most_links,
+           look.links >= atomic_load_explicit(&more(child->vnode)->most_links,
                                               memory_order_relaxed);
 }
 
 void keep_ask_gone(struct vnotify *engine, struct vnode *dir,
                    struct delta *delta)
 {
-    for (uint32_t i = 0; dir->children != NULL && i < delta->gone; i++) {
+    const struct children *children = more(dir)->children;
+
+    for (uint32_t i = 0; children != NULL && i < delta->gone; i++) {
         struct change *gone = &delta->changes[i];
-        const struct row *row = children_find(dir->children, gone->ino);
+        const struct row *row = children_find(children, gone->ino);
 
         gone->lives = row != NULL && row->child != NULL &&
                       lives_on(engine, row->child);
@@ -434,7 +438,7 @@ void keep_ask_gone(struct vnotify *engine, struct vnode *dir,
 
 void keep_end(struct vnotify *engine, struct vnode *dir)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
 
     for (uint32_t i = 0; children != NULL && i < children->count; i++)
         if (children->rows[i].child != NULL)
@@ -442,5 +446,6 @@ void keep_end(struct vnotify *engine, struct vnode *dir)
     if (children != NULL)
         sweep_end(engine, children);
     children_free(children);
-    dir->children = NULL;
+    if (children != NULL)
+        more(dir)->children = NULL;
 }

@@ -57,14 +57,14 @@ static uint32_t since_joined(const struct vnode *vnode,
 
 /* Walking a roster, inside an epoch section: the next watch that is awake. */
 static struct watch *next_watch(struct vnotify *engine,
-                                const struct roster *watches, uint32_t *at)
+                                struct roster_walk *walk)
 {
     struct vnotify_instance *instance;
     _Atomic uint64_t *seat;
     struct watch *watch = NULL;
     uint64_t entry;
 
-    while (watch == NULL && (entry = roster_next(watches, at)) != 0)
+    while (watch == NULL && (entry = roster_next(walk)) != 0)
         if (instance_of_entry(engine, entry, &instance, &seat))
             watch = seat_watch(
                 atomic_load_explicit(seat, memory_order_acquire)); /* W6 */
@@ -75,12 +75,13 @@ int offer_wake(struct worker *worker, struct vnode *vnode)
 {
     struct vnotify *engine = worker->engine;
     ck_epoch_section_t section;
+    struct roster_walk walk;
     uint64_t entry;
-    uint32_t at = 0;
     int err = 0;
 
     worker_begin_walk(worker, &section);
-    while (err == 0 && (entry = roster_next(&vnode->watches, &at)) != 0) {
+    walk = roster_begin(&vnode->watches);
+    while (err == 0 && (entry = roster_next(&walk)) != 0) {
         struct vnotify_instance *instance;
         _Atomic uint64_t *seat;
         struct watch *woken;
@@ -96,12 +97,12 @@ void offer_to_watches(struct serving *s, struct vnode *vnode,
                       struct offer *offer, const struct fate *fate)
 {
     ck_epoch_section_t section;
+    struct roster_walk walk;
     struct watch *watch;
-    uint32_t at = 0;
 
     worker_begin_walk(s->worker, &section);
-    while ((watch = next_watch(s->worker->engine, &vnode->watches, &at)) !=
-           NULL) {
+    walk = roster_begin(&vnode->watches);
+    while ((watch = next_watch(s->worker->engine, &walk)) != NULL) {
         uint32_t self = since_joined(vnode, watch, fate->self,
                                      fate->lasting);
 
@@ -124,11 +125,10 @@ static int offer_content(struct serving *s, const struct vnode *dir,
                          const struct vnode *vnode,
                          const struct finding *finding, uint32_t lasting)
 {
+    struct roster_walk walk = roster_begin(&dir->watches);
     struct watch *watch;
-    uint32_t at = 0;
 
-    while ((watch = next_watch(s->worker->engine, &dir->watches, &at)) !=
-           NULL) {
+    while ((watch = next_watch(s->worker->engine, &walk)) != NULL) {
         /* relaxed: a new mask takes effect soon */
         uint32_t bits = finding->bits &
                         atomic_load_explicit(&watch->mask,
@@ -171,7 +171,7 @@ int offer_to_parents(struct serving *s, struct vnode *vnode,
 
 int offer_findings(struct serving *s, struct vnode *dir)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
     ck_epoch_section_t section;
     int err = 0;
 

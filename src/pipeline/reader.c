@@ -107,7 +107,7 @@ static void post(struct reading *r, uint32_t slot, uint32_t generation,
 
     /* relaxed: an order among vnodes, no more */
     (void)atomic_compare_exchange_strong_explicit(
-        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
+        &more(vnode)->noted_ns, &none, note.read_ns, memory_order_relaxed,
         memory_order_relaxed);
     vnode_noted(vnode, note.read_ns);
     if ((hints & HINT_CROSSED) != 0)

@@ -48,8 +48,8 @@ void rest_begin(struct vnotify *engine, struct vnode *vnode,
                                            : &engine->paced_ns,
                       now, vnode->cost_ns < most ? vnode->cost_ns : most);
 
-    vnode->rest_until_ns = now + (took < most ? took : most);
-    vnode->storm_rest_us = (uint32_t)(storm_ns / 1000);
+    more(vnode)->rest_until_ns = now + (took < most ? took : most);
+    more(vnode)->storm_rest_us = (uint32_t)(storm_ns / 1000);
 }
 
 static bool is_awaited(const struct vnotify *engine, const struct vnode *vnode)
@@ -67,12 +67,12 @@ uint64_t rest_until(const struct vnotify *engine, const struct vnode *vnode)
     /* E1: relaxed: who rests after sync has counted itself is found by its
        order (hurry, in worker.c), or rests too long for once */
     bool hurry =
-        vnode->storm_rest_us == 0 ||
+        more(vnode)->storm_rest_us == 0 ||
         atomic_load_explicit(&engine->syncs, memory_order_relaxed) != 0 ||
         is_awaited(engine, vnode);
 
-    return vnode->rest_until_ns +
-           (hurry ? 0 : vnode->storm_rest_us * UINT64_C(1000));
+    return more(vnode)->rest_until_ns +
+           (hurry ? 0 : more(vnode)->storm_rest_us * UINT64_C(1000));
 }
 
 bool rest_goes_on(const struct vnotify *engine)

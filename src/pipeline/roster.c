@@ -1,124 +1,138 @@
+/*
+ * A roster of several entries is a chain of blocks, each twice as large as the
+ * one before it, the largest first.  A block is nothing but words: entries,
+ * which are odd, 0 where there is none, and in the last word of all but the
+ * first block that was made the block before.  How large it is stands in the
+ * low bits of the word that leads to it.
+ */
 #include "pipeline/roster.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-/* So that the first fills a block of 64 bytes, and a further one of a power of
-   two. */
-enum { CROWD_HEADER = offsetof(struct crowd, entries), CROWD_BYTES_MIN = 64 };
+enum {
+    WORDS_MIN = 6, /* 48 bytes */
+    CLASS_SHIFT = 1,
+    CLASS_MAX = 7, /* 768 words; what is chained to that is as large */
+};
 
-static bool is_crowd(uint64_t word)
+static bool is_block(uint64_t word)
 {
     return word != 0 && (word & 1) == 0;
 }
 
-static struct crowd *crowd_of(uint64_t word)
+static _Atomic uint64_t *block_of(uint64_t word)
 {
-    return (struct crowd *)(uintptr_t)word;
+    return (_Atomic uint64_t *)(uintptr_t)(word & ~(uint64_t)15);
 }
 
-uint64_t roster_next(const struct roster *roster, uint32_t *at)
+static unsigned class_of(uint64_t word)
 {
-    uint64_t word = atomic_load_explicit(&roster->word, /* V2 */
-                                         memory_order_seq_cst);
-    struct crowd *crowd;
+    return (unsigned)(word >> CLASS_SHIFT) & CLASS_MAX;
+}
 
-    if (!is_crowd(word))
-        return (*at)++ == 0 ? word : 0;
-    crowd = crowd_of(word);
-    while (*at < crowd->size) {
-        uint64_t entry = atomic_load_explicit(&crowd->entries[(*at)++], /* V2 */
-                                              memory_order_seq_cst);
-        if (entry != 0)
-            return entry;
+static uint32_t size_of(uint64_t word)
+{
+    return (uint32_t)WORDS_MIN << class_of(word);
+}
+
+struct roster_walk roster_begin(const struct roster *roster)
+{
+    return (struct roster_walk){
+        .word = atomic_load_explicit(&roster->word, /* V2 */
+                                     memory_order_seq_cst),
+    };
+}
+
+uint64_t roster_next(struct roster_walk *walk)
+{
+    while (is_block(walk->word)) {
+        uint64_t word;
+
+        if (walk->at == size_of(walk->word))
+            break;
+        word = atomic_load_explicit(
+            &block_of(walk->word)[walk->at++], memory_order_seq_cst); /* V2 */
+        if (is_block(word))
+            *walk = (struct roster_walk){ .word = word };
+        else if (word != 0)
+            return word;
     }
+    if (!is_block(walk->word)) { /* the one entry, or none */
+        uint64_t only = walk->word;
+
+        walk->word = 0;
+        return only;
+    }
+    walk->word = 0;
     return 0;
 }
 
-static struct crowd *crowd_create(size_t bytes)
+/* A free word, or that of the entry. */
+static _Atomic uint64_t *find(const struct roster *roster, uint64_t entry)
 {
-    struct crowd *crowd = calloc(1, bytes);
+    /* relaxed, here and below: writers hold the lock */
+    uint64_t word = atomic_load_explicit(&roster->word, memory_order_relaxed);
+    uint32_t at = 0;
 
-    if (crowd != NULL)
-        crowd->size = (uint32_t)((bytes - CROWD_HEADER) / sizeof(uint64_t));
-    return crowd;
-}
+    while (is_block(word) && at < size_of(word)) {
+        _Atomic uint64_t *here = &block_of(word)[at++];
+        uint64_t found = atomic_load_explicit(here, memory_order_relaxed);
 
-static bool put(struct crowd *crowd, uint64_t entry)
-{
-    for (uint32_t i = 0; i < crowd->size; i++) {
-        /* relaxed: writers hold the lock */
-        if (atomic_load_explicit(&crowd->entries[i], memory_order_relaxed) !=
-            0)
-            continue;
-        atomic_store_explicit(&crowd->entries[i], entry, /* V2 */
-                              memory_order_seq_cst);
-        return true;
+        if (found == entry)
+            return here;
+        if (is_block(found)) {
+            word = found;
+            at = 0;
+        }
     }
-    return false;
+    return NULL;
 }
 
-/* A crowd with room for one more than there are. */
-static struct crowd *larger(uint64_t word)
+/* The word that leads to a new block, which has two entries, or one and a block
+   that it is chained to.  0: no memory. */
+static uint64_t make_block(uint64_t before, uint64_t entry)
 {
-    struct crowd *old = is_crowd(word) ? crowd_of(word) : NULL, *crowd;
-    size_t bytes = CROWD_BYTES_MIN;
+    unsigned class = !is_block(before)              ? 0
+                     : class_of(before) < CLASS_MAX ? class_of(before) + 1
+                                                    : CLASS_MAX;
+    uint32_t size = (uint32_t)WORDS_MIN << class;
+    /* calloc aligns to 16 bytes */
+    _Atomic uint64_t *block = calloc(size, sizeof(*block));
 
-    if (old != NULL)
-        bytes = (CROWD_HEADER + old->size * sizeof(uint64_t) + 7) / 8 * 16;
-    crowd = crowd_create(bytes);
-    if (crowd == NULL)
-        return NULL;
-    if (old == NULL)
-        atomic_init(&crowd->entries[0], word);
-    for (uint32_t i = 0; old != NULL && i < old->size; i++)
-        /* relaxed: writers hold the lock */
-        atomic_init(&crowd->entries[i],
-                    atomic_load_explicit(&old->entries[i],
-                                         memory_order_relaxed));
-    return crowd;
+    if (block == NULL)
+        return 0;
+    atomic_init(&block[is_block(before) ? size - 1 : 0], before);
+    atomic_init(&block[is_block(before) ? 0 : 1], entry);
+    return (uint64_t)(uintptr_t)block | class << CLASS_SHIFT;
 }
 
-int roster_add(struct roster *roster, uint64_t entry, struct crowd **outgrown)
+int roster_add(struct roster *roster, uint64_t entry)
 {
     /* relaxed: writers hold the lock */
     uint64_t word = atomic_load_explicit(&roster->word, memory_order_relaxed);
-    struct crowd *crowd;
+    _Atomic uint64_t *to = word == 0 ? &roster->word : find(roster, 0);
 
-    *outgrown = NULL;
-    if (word == 0) {
-        atomic_store_explicit(&roster->word, entry,
-                              memory_order_seq_cst); /* V2 */
-        return 0;
+    if (to == NULL) {
+        entry = make_block(word, entry);
+        if (entry == 0)
+            return -ENOMEM;
+        to = &roster->word;
     }
-    if (is_crowd(word) && put(crowd_of(word), entry))
-        return 0;
-    crowd = larger(word);
-    if (crowd == NULL)
-        return -ENOMEM;
-    if (is_crowd(word))
-        *outgrown = crowd_of(word);
-    (void)put(crowd, entry);
-    atomic_store_explicit(&roster->word, (uint64_t)(uintptr_t)crowd,
-                          memory_order_seq_cst); /* V2 */
+    atomic_store_explicit(to, entry, memory_order_seq_cst); /* V2 */
     return 0;
 }
 
 void roster_remove(struct roster *roster, uint64_t entry)
 {
-    /* relaxed, here and below: writers hold the lock */
+    /* relaxed: writers hold the lock */
     uint64_t word = atomic_load_explicit(&roster->word, memory_order_relaxed);
+    _Atomic uint64_t *at =
+        word == entry ? &roster->word : find(roster, entry);
 
-    if (word == entry)
-        atomic_store_explicit(&roster->word, 0, memory_order_release); /* V2 */
-    if (!is_crowd(word))
-        return;
-    for (uint32_t i = 0; i < crowd_of(word)->size; i++) {
-        _Atomic uint64_t *here = &crowd_of(word)->entries[i];
-
-        if (atomic_load_explicit(here, memory_order_relaxed) == entry)
-            atomic_store_explicit(here, 0, memory_order_release); /* V2 */
-    }
+    if (at != NULL)
+        atomic_store_explicit(at, 0, memory_order_release); /* V2 */
 }
 
 void roster_fini(struct roster *roster)
@@ -126,7 +140,13 @@ void roster_fini(struct roster *roster)
     /* relaxed, here and below: nobody else has it any more */
     uint64_t word = atomic_load_explicit(&roster->word, memory_order_relaxed);
 
-    if (is_crowd(word))
-        free(crowd_of(word));
     atomic_store_explicit(&roster->word, 0, memory_order_relaxed);
+    while (is_block(word)) {
+        _Atomic uint64_t *block = block_of(word);
+
+        /* relaxed: as above */
+        word = atomic_load_explicit(&block[size_of(word) - 1],
+                                    memory_order_relaxed);
+        free((void *)block);
+    }
 }

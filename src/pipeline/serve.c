@@ -21,7 +21,8 @@
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
-    vnode->due_ns = due_ns == 0 ? 1 : due_ns; /* 0 is "never" to a sleeper */
+    /* 0 is "never" to a sleeper */
+    more(vnode)->due_ns = due_ns == 0 ? 1 : due_ns;
     handoff_give(&engine->again, &vnode->link);
     lot_wake(&engine->lot, 1);
 }
@@ -37,7 +38,8 @@ static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 static bool has_children(const struct vnode *vnode)
 {
     /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&more(vnode)->content,
+                                memory_order_relaxed) != 0;
 }
 
 /* Of a whole listing. */
@@ -95,10 +97,10 @@ static int list_by_own(struct worker *worker, struct vnode *vnode,
 uint64_t vnode_has_crossed(const struct vnode *vnode)
 {
     /* relaxed: a note that is not posted yet is the next listing's */
-    uint64_t crossed_ns = atomic_load_explicit(&vnode->crossed_ns,
+    uint64_t crossed_ns = atomic_load_explicit(&more(vnode)->crossed_ns,
                                                memory_order_relaxed);
 
-    return crossed_ns > vnode->listed_ns ? crossed_ns : 0;
+    return crossed_ns > more(vnode)->listed_ns ? crossed_ns : 0;
 }
 
 static int take_listing(struct serving *s, struct vnode *vnode,
@@ -111,9 +113,11 @@ static int take_listing(struct serving *s, struct vnode *vnode,
 
     /* V3: "about to begin", then the ticket: an add_watch that still sees the
        one before has looked before the ticket was drawn. */
-    atomic_store_explicit(&vnode->begun, UINT64_MAX, memory_order_seq_cst);
+    atomic_store_explicit(&more(vnode)->begun, UINT64_MAX,
+                          memory_order_seq_cst);
     begun = engine_tick(engine);
-    atomic_store_explicit(&vnode->begun, begun, memory_order_seq_cst); /* V3 */
+    atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
+                          memory_order_seq_cst);
     stream_begin(stream, s, vnode, begun);
     err = list_by_own(worker, vnode, stream);
     end = now_ns();
@@ -127,7 +131,7 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     if (err != 0)
         return err;
     *crossed_ns = vnode_has_crossed(vnode);
-    vnode->listed_ns = start;
+    more(vnode)->listed_ns = start;
     tally_add(worker->tally, TALLY_LISTINGS, 1);
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
     return 0;
@@ -185,7 +189,7 @@ static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
     /* V3: a watch may have joined with a listing of its own; until it has
        been offered a later one, it is offered what we have. */
     joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
-             vnode->offered;
+             more(vnode)->offered;
     if (after == NULL || stream_has_told(&stream) ||
         !snapshot_same(&worker->builder, after)) {
         after = snapshot_create(&engine->arenas, &worker->builder,
@@ -212,7 +216,7 @@ static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
     }
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
-    vnode->offered = stream.begun;
+    more(vnode)->offered = stream.begun;
     return 0;
 }
 
@@ -233,12 +237,12 @@ static void count_failing(struct vnotify *engine, struct vnode *vnode,
 static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
 {
     tally_add(worker->tally, TALLY_LISTINGS_FAILED, 1);
-    vnode->owed = hints & ~(uint32_t)HINT_RETRY;
+    more(vnode)->owed = hints & ~(uint32_t)HINT_RETRY;
     count_failing(worker->engine, vnode, true);
-    vnode->backoff_us = vnode->backoff_us == 0 ? RETRY_US_FIRST
-                                               : vnode->backoff_us * 2;
-    if (vnode->backoff_us > RETRY_US_MAX)
-        vnode->backoff_us = RETRY_US_MAX;
+    more(vnode)->backoff_us = more(vnode)->backoff_us == 0 ? RETRY_US_FIRST
+                                               : more(vnode)->backoff_us * 2;
+    if (more(vnode)->backoff_us > RETRY_US_MAX)
+        more(vnode)->backoff_us = RETRY_US_MAX;
 }
 
 /* The children follow the listing that was told.  0 or -ENOMEM. */
@@ -328,13 +332,13 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     struct offer *offer = NULL;
     uint32_t owed = 0;
     /* relaxed, here and in next_note: an order among vnodes, no more */
-    uint64_t noted_ns =
-        atomic_exchange_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
+    uint64_t noted_ns = atomic_exchange_explicit(&more(vnode)->noted_ns, 0,
+                                                 memory_order_relaxed);
 
     s.noted_ns = noted_ns != 0 ? noted_ns : now_ns();
     if ((hints & HINT_ALARM) != 0)
         /* relaxed: holders alone write it (A1) */
-        atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     if (offer_wake(worker, vnode) != 0 ||
         !can_open(worker->engine, vnode, hints) ||
         (must_list(vnode, hints) && list(&s, vnode, &offer) != 0)) {
@@ -352,8 +356,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         owe(worker, vnode, owed);
         return false;
     }
-    vnode->owed = 0;
-    vnode->backoff_us = 0;
+    more(vnode)->owed = 0;
+    more(vnode)->backoff_us = 0;
     count_failing(worker->engine, vnode, false);
     barrier_done(&worker->engine->barrier, phases);
     if (noted_ns != 0)
@@ -405,7 +409,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             housekeeper_release(engine, vnode);
             return;
         }
-        served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        served = serve_once(worker, vnode, hints | more(vnode)->owed, phases);
         if (vnode->is_dir)
             rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
@@ -413,7 +417,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,
-                         now_ns() + vnode->backoff_us * UINT64_C(1000));
+                         now_ns() + more(vnode)->backoff_us * UINT64_C(1000));
             barrier_done(&engine->barrier, phases);
             return;
         }

@@ -156,7 +156,7 @@ static void tell(struct stream *stream, const struct arrivals *new,
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
     /* Until all have been offered a whole listing, they are to be (V3). */
-    vnode->offered = 0;
+    more(vnode)->offered = 0;
     tally_add(worker->tally, TALLY_STREAMED, (uint64_t)new->count);
     serve_offer(stream->serving, vnode, offer);
     offer_release(engine, offer);

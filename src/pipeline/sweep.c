@@ -69,7 +69,7 @@ static uint32_t compare(const struct footprint *old,
 static void sweep_row(struct vnotify *engine, struct vnode *dir,
                       struct row *row, const char *name, uint64_t now)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
     int64_t rt = (int64_t)clock_ns(CLOCK_REALTIME);
     struct footprint footprint;
     struct look look;
@@ -143,7 +143,7 @@ static void end_pass(struct vnotify *engine, struct children *children,
 static void sweep_slice(struct vnotify *engine, struct vnode *dir,
                         uint64_t now)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
     uint32_t index = 0, until = children->sweep_at + SLICE;
     char name[UINT8_MAX + 1];
     struct entry entry;
@@ -219,7 +219,7 @@ static void say_closed(struct children *children, uint64_t now)
 
 void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
 {
-    struct children *children = dir->children;
+    struct children *children = more(dir)->children;
 
     say_closed(children, now);
     if (children->swept == 0 || (children->wanted & NOTE_CONTENT) == 0) {

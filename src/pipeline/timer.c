@@ -13,7 +13,7 @@ void timer_fini(struct timer *timer)
 static void place(struct timer *timer, uint32_t index, struct vnode *vnode)
 {
     timer->heap[index] = vnode;
-    vnode->timer_index = index;
+    more(vnode)->timer_index = index;
 }
 
 static void sift_up(struct timer *timer, uint32_t index, struct vnode *vnode)
@@ -21,7 +21,7 @@ static void sift_up(struct timer *timer, uint32_t index, struct vnode *vnode)
     while (index > 0) {
         uint32_t parent = (index - 1) / 2;
 
-        if (timer->heap[parent]->due_ns <= vnode->due_ns)
+        if (more(timer->heap[parent])->due_ns <= more(vnode)->due_ns)
             break;
         place(timer, index, timer->heap[parent]);
         index = parent;
@@ -37,9 +37,10 @@ static void sift_down(struct timer *timer, uint32_t index, struct vnode *vnode)
         if (child >= timer->count)
             break;
         if (child + 1 < timer->count &&
-            timer->heap[child + 1]->due_ns < timer->heap[child]->due_ns)
+            more(timer->heap[child + 1])->due_ns <
+                more(timer->heap[child])->due_ns)
             child++;
-        if (vnode->due_ns <= timer->heap[child]->due_ns)
+        if (more(vnode)->due_ns <= more(timer->heap[child])->due_ns)
             break;
         place(timer, index, timer->heap[child]);
         index = child;
@@ -69,7 +70,7 @@ struct vnode *timer_first(const struct timer *timer)
 
 void timer_remove(struct timer *timer, struct vnode *vnode)
 {
-    uint32_t index = vnode->timer_index;
+    uint32_t index = more(vnode)->timer_index;
     struct vnode *last = timer->heap[--timer->count];
 
     assert(timer->heap[index] == vnode || last == vnode);
@@ -77,7 +78,7 @@ void timer_remove(struct timer *timer, struct vnode *vnode)
         return;
     /* The last one fits either above or below the gap. */
     if (index > 0 &&
-        last->due_ns < timer->heap[(index - 1) / 2]->due_ns)
+        more(last)->due_ns < more(timer->heap[(index - 1) / 2])->due_ns)
         sift_up(timer, index, last);
     else
         sift_down(timer, index, last);

@@ -59,7 +59,7 @@ void registry_fini(struct registry *registry)
                                                    memory_order_relaxed);
         if (chunk == NULL)
             break;
-        free(chunk);
+        pages_free(chunk, VNODE_CHUNK_BYTES);
     }
     while (buckets != NULL) {
         struct buckets *outgrown = buckets->outgrown;
@@ -91,7 +91,7 @@ static struct vnode *new_slot(struct registry *registry)
     chunk = atomic_load_explicit(&registry->chunks[index],
                                  memory_order_relaxed); /* V4: our lock */
     if (chunk == NULL) {
-        chunk = calloc(VNODE_CHUNK, sizeof(*chunk));
+        chunk = pages_alloc(VNODE_CHUNK_BYTES);
         if (chunk == NULL)
             return NULL;
         atomic_store_explicit(&registry->chunks[index], chunk,
@@ -117,6 +117,51 @@ static struct vnode *take_slot(struct registry *registry)
     return vnode;
 }
 
+/* A page that was not written to stays so. */
+static void clear(_Atomic uint64_t *word)
+{
+    /* relaxed, here and below: published by the registry's lock */
+    if (atomic_load_explicit(word, memory_order_relaxed) != 0)
+        atomic_store_explicit(word, 0, memory_order_relaxed);
+}
+
+static void clear_short(_Atomic uint32_t *word)
+{
+    /* relaxed, here and below: published by the registry's lock */
+    if (atomic_load_explicit(word, memory_order_relaxed) != 0)
+        atomic_store_explicit(word, 0, memory_order_relaxed);
+}
+
+static void clear_plain(uint64_t *word)
+{
+    if (*word != 0)
+        *word = 0;
+}
+
+/* Of the use of the slot before; its alarm may still be listed (A1), and its
+   newest note never falls (V6). */
+static void reset_more(struct more *more)
+{
+    clear(&more->begun);
+    clear(&more->noted_ns);
+    clear(&more->crossed_ns);
+    clear(&more->alarm_ns);
+    clear_short(&more->content);
+    clear_short(&more->kept);
+    clear_short(&more->most_links);
+    /* relaxed, here and below: published by the registry's lock */
+    if (atomic_load_explicit(&more->ask_fd, memory_order_relaxed) != 0)
+        atomic_store_explicit(&more->ask_fd, 0, memory_order_relaxed);
+    if (more->owed != 0 || more->backoff_us != 0)
+        more->owed = more->backoff_us = 0;
+    assert(more->children == NULL);
+    clear_plain(&more->quiet_ns);
+    clear_plain(&more->offered);
+    clear_plain(&more->listed_ns);
+    clear_plain(&more->rest_until_ns);
+    clear_plain(&more->due_ns);
+}
+
 static void reset(struct vnode *vnode, const struct look *look)
 {
     vnode->users = 1;
@@ -126,45 +171,27 @@ static void reset(struct vnode *vnode, const struct look *look)
     vnode->is_file = S_ISREG(look->mode);
     vnode->displaced = false;
     vnode->host_fd = -1;
-    /* relaxed: published by the registry's lock */
+    /* relaxed, here and below: published by the registry's lock */
     atomic_store_explicit(&vnode->armed, ARM_BUSY, memory_order_relaxed);
     atomic_store_explicit(&vnode->wanted, 0, memory_order_relaxed);
-    atomic_store_explicit(&vnode->content, 0, memory_order_relaxed);
-    atomic_store_explicit(&vnode->kept, 0, memory_order_relaxed);
-    /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
-    /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->most_links, look->links,
-                          memory_order_relaxed);
-    /* relaxed: published by the registry's lock */
     atomic_store_explicit(&vnode->watches.word, 0, memory_order_relaxed);
     chain_init(&vnode->parents);
-    atomic_store_explicit(&vnode->begun, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
     vnode->current = NULL;
-    vnode->children = NULL;
     vnode->seen = seen_in(look);
-    /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->ask_fd, -1, memory_order_relaxed);
     vnode->unlinked = false;
     vnode->counted = false;
     vnode->open = false;
     vnode->pinned = false;
-    vnode->lent_fd = -1;
-    vnode->quiet_ns = 0;
-    vnode->offered = 0;
-    vnode->owed = 0;
     vnode->failing = false;
-    vnode->backoff_us = 0;
-    /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->crossed_ns, 0, memory_order_relaxed);
-    vnode->listed_ns = 0;
+    vnode->lent_fd = -1;
     vnode->cost_ns = 0;
     vnode->least_cost_ns = 0;
-    vnode->rest_until_ns = 0;
-    vnode->due_ns = 0;
-    /* relaxed: published by the registry's lock */
-    atomic_store_explicit(&vnode->noted_ns, 0, memory_order_relaxed);
+    reset_more(more(vnode));
+    if (!vnode->is_dir && look->links > 1)
+        /* relaxed: as above */
+        atomic_store_explicit(&more(vnode)->most_links, look->links,
+                              memory_order_relaxed);
 }
 
 /*
@@ -342,12 +369,12 @@ void registry_free(struct registry *registry, struct vnode *vnode)
 }
 
 int registry_enter(struct registry *registry, struct vnode *vnode,
-                   uint64_t entry, struct crowd **outgrown)
+                   uint64_t entry)
 {
     int err;
 
     pthread_mutex_lock(&registry->lock);
-    err = roster_add(&vnode->watches, entry, outgrown);
+    err = roster_add(&vnode->watches, entry);
     pthread_mutex_unlock(&registry->lock);
     return err;
 }
@@ -378,10 +405,10 @@ void registry_unlink(struct registry *registry, struct chain *chain,
 
 void vnode_give_ask_fd(struct vnode *vnode, int fd)
 {
-    int none = -1;
+    int none = 0;
 
     if (!atomic_compare_exchange_strong_explicit(
-            &vnode->ask_fd, &none, fd, memory_order_release, /* V7 */
+            &more(vnode)->ask_fd, &none, fd + 1, memory_order_release, /* V7 */
             memory_order_relaxed))
         close(fd);
 }
@@ -400,10 +427,10 @@ static void raise_to(_Atomic uint64_t *newest_ns, uint64_t read_ns)
 
 void vnode_noted(struct vnode *vnode, uint64_t read_ns)
 {
-    raise_to(&vnode->newest_ns, read_ns); /* V6 */
+    raise_to(&more(vnode)->newest_ns, read_ns); /* V6 */
 }
 
 void vnode_crossed(struct vnode *vnode, uint64_t read_ns)
 {
-    raise_to(&vnode->crossed_ns, read_ns);
+    raise_to(&more(vnode)->crossed_ns, read_ns);
 }

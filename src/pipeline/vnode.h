@@ -37,7 +37,10 @@ struct seen {
     uint32_t mode, uid, gid, links;
 };
 
-/* There is one for each watched inode: what most have zero is kept small. */
+/*
+ * There is one for each watched inode.  What most of them never write to, as
+ * nothing happens to them, lies apart (struct more).
+ */
 struct vnode {
     struct claim claim; /* bits: enum note_hint */
     uint32_t slot;
@@ -50,28 +53,11 @@ struct vnode {
     _Atomic int32_t armed; /* V1: enum arm_state, or -errno */
     _Atomic uint32_t wanted; /* V1: what the kqueue was asked for, as IN_* and
                                 NOTE_WANT_SELF, by whoever is at it */
-    _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: set once, by
-                               whoever has it open first; < 0: none.  May be
-                               host_fd */
     struct roster watches; /* V2, registry lock: who watches it */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
-    _Atomic uint32_t content; /* V5: what its children are wanted for
-                                 (note_children_wanted) by its watches */
-    _Atomic uint32_t kept;    /* V5: those that its children are kept for */
-    _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
     _Atomic uint64_t joined; /* V3: drawn after the newest watch's entry */
-    _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
-                                  read; relaxed: an order among vnodes */
-    _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
-    _Atomic uint64_t crossed_ns; /* when the newest note of a rename across
-                                    directories was read; relaxed: the claim
-                                    orders it, as V6 */
-    _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
-    struct handoff_link alarm_link;
     struct handoff_link link; /* deferred, bulk, housekeeper, free list */
-    _Atomic uint32_t most_links; /* that it ever had; relaxed: a hint */
-    _Atomic uint8_t alarm_listed; /* A1 */
     bool is_dir, is_file;      /* fixed while registered; a regular file */
     bool displaced;            /* registry lock: another has its number now */
 
@@ -84,23 +70,71 @@ struct vnode {
     bool slow_counted;         /* in engine.slow_busy */
     int lent_fd;               /* parked: open while it is served; -ESTALE: it
                                   has ended; < 0 */
-    struct snapshot *current;  /* the newest listing, or NULL */
-    struct children *children; /* a directory's, if content is wanted */
-    struct seen seen;          /* when last looked at */
-    uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
-    uint64_t offered;          /* ticket of the newest offer to all */
-    uint32_t owed;             /* hints whose listing failed */
-    uint32_t backoff_us;
-    uint32_t storm_rest_us;    /* beyond rest_until_ns, if nobody is in a hurry */
     uint32_t cost_ns;          /* of the last listing; at most 4 s */
-    uint32_t least_cost_ns;    /* of the last two: one may have been preempted */
-    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
-    uint64_t rest_until_ns;
-    uint64_t due_ns;           /* in the timer: when it is served next */
-    uint32_t timer_index;
+    uint32_t least_cost_ns;    /* of the last two: one may have been
+                                  preempted */
+    struct snapshot *current;  /* the newest listing, or NULL */
+    struct seen seen;          /* when last looked at */
 };
 
-enum { VNODE_CHUNK = 256, VNODE_CHUNKS_MAX = 1 << 16 };
+/*
+ * More of a vnode: all zero until something happens to it.  Idle vnodes write
+ * nothing here, so that the pages are never touched and cost no memory.
+ */
+struct more {
+    _Atomic uint64_t begun; /* V3: ticket of the newest listing's begin */
+    _Atomic uint64_t noted_ns; /* when the oldest note that is pending was
+                                  read; relaxed: an order among vnodes */
+    _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
+    _Atomic uint64_t crossed_ns; /* when the newest note of a rename across
+                                    directories was read; relaxed: the claim
+                                    orders it, as V6 */
+    _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
+    struct handoff_link alarm_link;
+    struct vnode *alarm_vnode; /* A1: whose this is, while it is listed */
+    _Atomic uint32_t alarm_listed; /* A1 */
+    _Atomic uint32_t content; /* V5: what its children are wanted for
+                                 (note_children_wanted) by its watches */
+    _Atomic uint32_t kept;    /* V5: those that its children are kept for */
+    _Atomic uint32_t most_links; /* of what is somebody's child, that it ever
+                                    had; 0: one; relaxed: a hint */
+    _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: 1 + a descriptor,
+                               which may be host_fd, set once, by whoever has it
+                               open first; 0: none */
+
+    /* holder's */
+    uint32_t timer_index;
+    uint32_t owed;             /* hints whose listing failed */
+    uint32_t backoff_us;
+    struct children *children; /* a directory's, if content is wanted */
+    uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
+    uint64_t offered;          /* ticket of the newest offer to all */
+    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
+    uint64_t rest_until_ns;
+    uint32_t storm_rest_us;    /* beyond that, if nobody is in a hurry */
+    uint64_t due_ns;           /* in the timer: when it is served next */
+};
+
+/*
+ * Vnodes are made by the chunk, and in one piece: the vnodes, and from the next
+ * page on what more there is of each.
+ */
+enum {
+    VNODE_CHUNK = 1024,
+    VNODE_CHUNKS_MAX = 1 << 14,
+    VNODE_PAGE = 16384, /* of any host, or a multiple */
+    VNODE_MORE = (VNODE_CHUNK * sizeof(struct vnode) + VNODE_PAGE - 1) /
+                 VNODE_PAGE * VNODE_PAGE,
+    VNODE_CHUNK_BYTES = VNODE_MORE + VNODE_CHUNK * sizeof(struct more),
+};
+
+static inline struct more *more(const struct vnode *vnode)
+{
+    uint32_t index = vnode->slot % VNODE_CHUNK;
+    char *chunk = (char *)(uintptr_t)(vnode - index);
+
+    return (struct more *)(void *)(chunk + VNODE_MORE) + index;
+}
 
 /* Chains of vnodes by (device, inode): the first slot of each, 0: none. */
 struct buckets {
@@ -159,9 +193,8 @@ bool registry_put(struct registry *, struct vnode *);
 void registry_free(struct registry *, struct vnode *);
 
 /* Adds to and removes from the rosters of vnodes, with the registry's lock.
-   -ENOMEM; *outgrown as in roster_add. */
-int registry_enter(struct registry *, struct vnode *, uint64_t entry,
-                   struct crowd **outgrown);
+   0 or -ENOMEM. */
+int registry_enter(struct registry *, struct vnode *, uint64_t entry);
 void registry_leave(struct registry *, struct vnode *, uint64_t entry);
 
 /* Adds to and removes from the chains of vnodes, with the registry's lock. */
@@ -182,7 +215,7 @@ void vnode_crossed(struct vnode *, uint64_t read_ns);
 static inline bool vnode_is_older(const struct vnode *vnode,
                                   uint64_t joined_ns)
 {
-    return atomic_load_explicit(&vnode->newest_ns, /* V6 */
+    return atomic_load_explicit(&more(vnode)->newest_ns, /* V6 */
                                 memory_order_relaxed) < joined_ns;
 }
 
@@ -192,7 +225,8 @@ static inline bool vnode_is_older(const struct vnode *vnode,
  */
 static inline int vnode_ask_fd(const struct vnode *vnode)
 {
-    return atomic_load_explicit(&vnode->ask_fd, memory_order_acquire); /* V7 */
+    return atomic_load_explicit(&more(vnode)->ask_fd, /* V7 */
+                                memory_order_acquire) - 1;
 }
 
 /* Takes over fd, or closes it if there is one. */
@@ -201,7 +235,7 @@ void vnode_give_ask_fd(struct vnode *, int fd);
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)
 {
-    uint32_t at = 0;
+    struct roster_walk walk = roster_begin(&vnode->watches);
 
-    return roster_next(&vnode->watches, &at) != 0;
+    return roster_next(&walk) != 0;
 }

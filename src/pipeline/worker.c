@@ -50,17 +50,18 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
 
     (void)claim_post(&vnode->claim, &engine->barrier,
                      claim_generation(&vnode->claim), HINT_RETRY, phases);
-    vnode->rest_until_ns = vnode->storm_rest_us = 0;
+    more(vnode)->rest_until_ns = more(vnode)->storm_rest_us = 0;
     worker_serve(worker, vnode);
 }
 
 /* Who rests for longer than it need by now is due earlier: true if it was. */
 static bool hurry(struct worker *worker, struct vnode *vnode)
 {
-    if (vnode->failing || vnode->due_ns <= rest_until(worker->engine, vnode))
+    if (vnode->failing ||
+        more(vnode)->due_ns <= rest_until(worker->engine, vnode))
         return false;
     timer_remove(&worker->timer, vnode);
-    vnode->storm_rest_us = 0;
+    more(vnode)->storm_rest_us = 0;
     worker_serve(worker, vnode);
     return true;
 }
@@ -113,9 +114,9 @@ static void take_deferred(struct worker *worker)
         struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
 
         link = link->next;
-        if (!vnode->failing && vnode->due_ns > 1 &&
-            vnode->due_ns > rest_until(worker->engine, vnode))
-            vnode->due_ns = rest_until(worker->engine, vnode);
+        if (!vnode->failing && more(vnode)->due_ns > 1 &&
+            more(vnode)->due_ns > rest_until(worker->engine, vnode))
+            more(vnode)->due_ns = rest_until(worker->engine, vnode);
         if (timer_insert(&worker->timer, vnode) != 0)
             worker_serve(worker, vnode); /* no memory: sooner instead of later */
     }
@@ -125,13 +126,13 @@ static void serve_due(struct worker *worker)
 {
     struct vnode *vnode = timer_first(&worker->timer);
 
-    if (vnode == NULL || vnode->due_ns > now_ns())
+    if (vnode == NULL || more(vnode)->due_ns > now_ns())
         return;
     timer_remove(&worker->timer, vnode);
     if (vnode->failing) {
         retry(worker, vnode, barrier_join(&worker->engine->barrier));
     } else {
-        vnode->rest_until_ns = vnode->storm_rest_us = 0;
+        more(vnode)->rest_until_ns = more(vnode)->storm_rest_us = 0;
         worker_serve(worker, vnode);
     }
 }
@@ -193,8 +194,8 @@ static uint64_t next_due_ns(const struct worker *worker)
         due = worker->hurry_due_ns;
     if (alarm != 0 && (due == 0 || alarm < due))
         due = alarm;
-    if (vnode != NULL && (due == 0 || vnode->due_ns < due))
-        due = vnode->due_ns;
+    if (vnode != NULL && (due == 0 || more(vnode)->due_ns < due))
+        due = more(vnode)->due_ns;
     return due;
 }
 

@@ -33,7 +33,8 @@
 #include <sys/stat.h>
 
 enum {
-    KQ_CHUNK = 256,        /* knotes or nodes that are allocated at once */
+    KQ_CHUNK = 1024,       /* knotes or nodes that are allocated at once: an
+                              allocator may spend a page more on each */
     KQ_SPARE_NODES = 64,   /* kept for the collector, which does not allocate */
     KQ_USERS = 16,         /* EVFILT_USER knotes; more: -ENOMEM */
     KQ_MOVES = 16,         /* renames whose second half has not been seen */

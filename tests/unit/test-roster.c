@@ -1,5 +1,5 @@
 /*
- * roster.h: the watches of a vnode, one in a word and more in a crowd.
+ * roster.h: the watches of a vnode, one in a word and more in blocks.
  */
 #include "unit.h"
 
@@ -14,15 +14,9 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Frees what is outgrown: nobody walks. */
-static bool add(uint32_t instance, int wd)
+static void add(uint32_t instance, int wd)
 {
-    struct crowd *outgrown;
-
-    assert_int_equal(roster_add(&roster, roster_entry(instance, wd),
-                                &outgrown), 0);
-    free(outgrown);
-    return outgrown != NULL;
+    assert_int_equal(roster_add(&roster, roster_entry(instance, wd)), 0);
 }
 
 static void drop(uint32_t instance, int wd)
@@ -33,11 +27,11 @@ static void drop(uint32_t instance, int wd)
 /* The sum of the descriptors of all entries, and their number. */
 static int sum(int *count)
 {
+    struct roster_walk walk = roster_begin(&roster);
     uint64_t entry;
-    uint32_t at = 0;
     int total = 0;
 
-    for (*count = 0; (entry = roster_next(&roster, &at)) != 0; ++*count)
+    for (*count = 0; (entry = roster_next(&walk)) != 0; ++*count)
         total += entry_wd(entry);
     return total;
 }
@@ -52,17 +46,18 @@ static void test_roster_entries_say_who_it_is(void **state)
 
 static void test_roster_holds_none_one_and_many(void **state)
 {
+    enum { MANY = 3000 }; /* past the largest block */
     int count;
 
     (void)state;
     assert_int_equal(sum(&count), 0);
     assert_int_equal(count, 0);
-    for (int wd = 1; wd <= 100; wd++) {
-        (void)add((uint32_t)wd, wd);
+    for (int wd = 1; wd <= MANY; wd++) {
+        add((uint32_t)wd, wd);
         assert_int_equal(sum(&count), wd * (wd + 1) / 2);
         assert_int_equal(count, wd);
     }
-    for (int wd = 100; wd >= 1; wd--) {
+    for (int wd = MANY; wd >= 1; wd--) {
         drop((uint32_t)wd, wd);
         drop((uint32_t)wd, wd);
         assert_int_equal(sum(&count), wd * (wd - 1) / 2);
@@ -72,36 +67,48 @@ static void test_roster_holds_none_one_and_many(void **state)
 
 static void test_roster_uses_room_again(void **state)
 {
+    uint64_t word;
     int count;
 
     (void)state;
     for (int wd = 1; wd <= 6; wd++)
-        assert_false(add(1, wd)); /* six in the first crowd */
+        add(1, wd); /* as many as the first block has room for */
+    word = atomic_load(&roster.word);
     for (int wd = 7; wd < 1000; wd++) {
         drop(1, wd - 3);
-        assert_false(add(1, wd));
+        add(1, wd);
     }
-    assert_int_equal(sum(&count) > 0 && count == 6, 1);
-    assert_true(add(1, 1000));
-    assert_int_equal(sum(&count) > 0 && count == 7, 1);
+    assert_int_equal(sum(&count), 1 + 2 + 3 + 997 + 998 + 999);
+    assert_int_equal(count, 6);
+    assert_true(atomic_load(&roster.word) == word);
+    add(1, 1000);
+    assert_int_equal(sum(&count), 1 + 2 + 3 + 997 + 998 + 999 + 1000);
+    assert_true(atomic_load(&roster.word) != word);
 }
 
-/* Who walks meanwhile misses none of those that stay. */
+/* Who walks meanwhile misses none of those that stay, and sees none twice. */
 static void test_roster_is_walked_while_it_grows(void **state)
 {
-    uint32_t at = 0;
+    struct roster_walk walk;
+    uint64_t entry;
+    int seen[9] = { 0 };
 
     (void)state;
-    (void)add(1, 1);
-    assert_int_equal(entry_wd(roster_next(&roster, &at)), 1);
-    (void)add(1, 2);
-    assert_int_equal(entry_wd(roster_next(&roster, &at)), 2);
-    for (int wd = 3; wd <= 8; wd++)
-        (void)add(1, wd);
+    for (int wd = 1; wd <= 5; wd++)
+        add(1, wd);
+    walk = roster_begin(&roster);
+    seen[entry_wd(roster_next(&walk))]++;
+    seen[entry_wd(roster_next(&walk))]++;
     drop(1, 1);
-    for (int wd = 3; wd <= 8; wd++)
-        assert_int_equal(entry_wd(roster_next(&roster, &at)), wd);
-    assert_int_equal(roster_next(&roster, &at), 0);
+    for (int wd = 6; wd <= 8; wd++)
+        add(1, wd);
+    while ((entry = roster_next(&walk)) != 0)
+        seen[entry_wd(entry)]++;
+    for (int wd = 2; wd <= 5; wd++)
+        assert_int_equal(seen[wd], 1);
+    for (int wd = 6; wd <= 8; wd++)
+        assert_in_range(seen[wd], 0, 1);
+    assert_int_equal(roster_next(&walk), 0);
 }
 
 #define CASE(test) cmocka_unit_test_teardown(test, teardown)

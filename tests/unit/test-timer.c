@@ -15,7 +15,9 @@ static struct timer timer;
 static int setup(void **state)
 {
     (void)state;
-    vnodes = calloc(VNODES, sizeof(*vnodes));
+    vnodes = calloc(1, VNODE_CHUNK_BYTES);
+    for (uint32_t i = 0; i < VNODES; i++)
+        vnodes[i].slot = i;
     memset(&timer, 0, sizeof(timer));
     return 0;
 }
@@ -30,7 +32,7 @@ static int teardown(void **state)
 
 static void insert(int i, uint64_t due_ns)
 {
-    vnodes[i].due_ns = due_ns;
+    more(&vnodes[i])->due_ns = due_ns;
     assert_int_equal(timer_insert(&timer, &vnodes[i]), 0);
 }
 
@@ -46,8 +48,8 @@ static void test_timer_gives_the_first_due_first(void **state)
     for (int i = 0; i < 7; i++) {
         struct vnode *vnode = timer_first(&timer);
 
-        assert_true(vnode->due_ns >= last);
-        last = vnode->due_ns;
+        assert_true(more(vnode)->due_ns >= last);
+        last = more(vnode)->due_ns;
         timer_remove(&timer, vnode);
         assert_int_equal(timer.count, 6 - i);
     }
@@ -73,17 +75,17 @@ static void test_timer_agrees_with_a_search_at_random(void **state)
         in[i] = !in[i];
         for (int k = 0; k < VNODES; k++) {
             count += in[k];
-            if (in[k] && vnodes[k].due_ns < first)
-                first = vnodes[k].due_ns;
+            if (in[k] && more(&vnodes[k])->due_ns < first)
+                first = more(&vnodes[k])->due_ns;
         }
         assert_int_equal(timer.count, count);
         for (uint32_t k = 1; k < count; k++)
-            assert_true(timer.heap[(k - 1) / 2]->due_ns <=
-                        timer.heap[k]->due_ns);
+            assert_true(more(timer.heap[(k - 1) / 2])->due_ns <=
+                        more(timer.heap[k])->due_ns);
         if (count == 0)
             assert_null(timer_first(&timer));
         else
-            assert_int_equal(timer_first(&timer)->due_ns, first);
+            assert_int_equal(more(timer_first(&timer))->due_ns, first);
     }
     while (timer_first(&timer) != NULL)
         timer_remove(&timer, timer_first(&timer));
