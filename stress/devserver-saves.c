@@ -18,7 +18,7 @@ enum {
     LEAST = 2 * SAVE_KINDS, /* saves, however long they take */
 };
 
-#define REPORT_DEADLINE_NS UINT64_C(10000000000)
+#define REPORT_DEADLINE_NS UINT64_C(120000000000)
 
 const char *const save_names[SAVE_KINDS] = { "in place", "renamed over",
                                              "create", "delete" };

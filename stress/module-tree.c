@@ -147,7 +147,7 @@ static void name_dir(char *path, const char *dir, const char *names,
     join(path, dir, name);
 }
 
-/* A tree of `count` directories in dir, some beside each other at each level. */
+/* A tree of `count` directories, some beside each other at each level. */
 static void make_dirs(struct making *m, const char *dir, const char *names,
                       unsigned count, unsigned level)
 {

@@ -42,6 +42,7 @@ static const struct option longs[] = {
     { "descriptors", required_argument, NULL, 'D' },
     { "scale", required_argument, NULL, 'x' },
     { "clients", required_argument, NULL, 'C' },
+    { "loads", required_argument, NULL, 'L' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -96,6 +97,9 @@ static void set_option(struct options *options, int which)
         break;
     case 'C':
         options->clients = optarg;
+        break;
+    case 'L':
+        options->loads = optarg;
         break;
     case 'u':
         options->libuv = true;

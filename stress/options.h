@@ -34,6 +34,7 @@ struct options {
     bool libuv;
     double scale;        /* 0: the program's own */
     const char *clients; /* NULL: all */
+    const char *loads;   /* NULL: all */
 };
 
 /*

@@ -163,8 +163,25 @@ def draw_interference(result, path):
                 380 * len(file_systems))
 
 
+def draw_devserver(result, path):
+    """Until ready, and from a save of any kind to its report."""
+    saves = [row for row in result['tables'][1]['rows'] if row['save'] == 'any']
+    panels = [(rows_of(result), 'ready s', 'until ready, seconds'),
+              (saves, 'p50 ms', 'save to report, p50, milliseconds')]
+    script = ('set multiplot layout 1,2\nset grid ytics lc rgb "#dddddd"\n'
+              'set key top right\n')
+    for number, (rows, column, label) in enumerate(panels):
+        part, plots = bars(rows, 'client', [column], number)
+        top = max(row[column] for row in rows)
+        script += part + f'set title "{label}"\nset yrange [0:{top * 1.3}]\n'
+        script += 'plot ' + ', \\\n  '.join(
+            f'${data} using 1:2 with boxes lc rgb "{COLOURS[subject]}" '
+            f'title "{subject}"' for data, subject in plots) + '\n'
+    run_gnuplot(script + 'unset multiplot\n', path, 960, 380)
+
+
 DRAWINGS = {'latency': draw_latency, 'throughput': draw_throughput,
-            'interference': draw_interference}
+            'interference': draw_interference, 'devserver': draw_devserver}
 
 
 def draw(benches, directory):

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,20 +50,59 @@ static void walk_move(struct walk *walk, int host_fd)
     walk->own_proc = false;
 }
 
+/* Where a descriptor (path "") or a path leads: 0 or -errno. */
+static int place_of(int host_fd, const char *path, struct statx *place)
+{
+    return statx(host_fd, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID,
+                 place) == 0
+               ? 0
+               : -errno;
+}
+
+static bool is_same(const struct statx *a, const struct statx *b)
+{
+    return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
+           a->stx_dev_minor == b->stx_dev_minor &&
+           a->stx_mnt_id == b->stx_mnt_id;
+}
+
 static bool same_place(int a, int b)
 {
     struct statx of[2];
-    const int fds[2] = { a, b };
 
-    for (int i = 0; i < 2; i++) {
-        if (statx(fds[i], "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID,
-                  &of[i]) != 0)
-            return false;
+    return place_of(a, "", &of[0]) == 0 && place_of(b, "", &of[1]) == 0 &&
+           is_same(&of[0], &of[1]);
+}
+
+/* Our own root, which we never change: opened once, and kept. */
+static struct {
+    int host_fd; /* or -errno */
+    struct statx place;
+    bool procfs;
+} ours;
+
+static pthread_once_t ours_once = PTHREAD_ONCE_INIT;
+
+static void open_ours(void)
+{
+    int error;
+
+    ours.host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (ours.host_fd < 0) {
+        ours.host_fd = -errno;
+        return;
     }
-    return of[0].stx_ino == of[1].stx_ino &&
-           of[0].stx_dev_major == of[1].stx_dev_major &&
-           of[0].stx_dev_minor == of[1].stx_dev_minor &&
-           of[0].stx_mnt_id == of[1].stx_mnt_id;
+    ours.procfs = procfs_is(ours.host_fd);
+    error = place_of(ours.host_fd, "", &ours.place);
+    if (error < 0) {
+        close(ours.host_fd);
+        ours.host_fd = error;
+    }
+}
+
+void guest_path_init(void)
+{
+    pthread_once(&ours_once, open_ours);
 }
 
 /* What "self" and "thread-self" in a procfs mean for the guest. */
@@ -250,7 +290,8 @@ static int walk_fast(const struct walk *walk)
     };
     long host_fd;
 
-    if (!walk->our_root || procfs_is(walk->at))
+    if (!walk->our_root ||
+        (walk->at == ours.host_fd ? ours.procfs : procfs_is(walk->at)))
         return -EXDEV;
     host_fd = syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
     if (host_fd >= 0)
@@ -289,17 +330,32 @@ static int check_target(int host_fd, unsigned how)
     return 0;
 }
 
+/* The guest's root: ours, or a descriptor of its own. */
+static int walk_find_root(struct walk *walk, pid_t tid)
+{
+    struct statx place;
+    int error = guest_task_place(tid, "root", &place);
+
+    guest_path_init();
+    if (error < 0)
+        return error;
+    walk->our_root = ours.host_fd >= 0 && is_same(&place, &ours.place);
+    walk->root = walk->our_root ? ours.host_fd : guest_task_open(tid, "root");
+    return walk->root < 0 ? walk->root : 0;
+}
+
+static void walk_leave_root(const struct walk *walk)
+{
+    if (!walk->our_root)
+        close(walk->root);
+}
+
 static int walk_init(struct walk *walk, pid_t tid, const char *path)
 {
-    int ours = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int error = 0;
+    int error = walk_find_root(walk, tid);
 
-    walk->root = guest_task_open(tid, "root");
-    if (walk->root < 0 || ours < 0) {
-        error = walk->root < 0 ? walk->root : -errno;
-        goto out;
-    }
-    walk->our_root = same_place(walk->root, ours);
+    if (error < 0)
+        return error;
     walk->at = *path == '/' ? walk->root : guest_task_open(tid, "cwd");
     if (walk->at < 0) {
         error = walk->at;
@@ -307,21 +363,31 @@ static int walk_init(struct walk *walk, pid_t tid, const char *path)
     }
     walk->rest = strdup(path + strspn(path, "/"));
     if (walk->rest)
-        goto out;
+        return 0;
     error = -ENOMEM;
     walk_move(walk, walk->root);
 out_root:
-    close(walk->root);
-out:
-    if (ours >= 0)
-        close(ours);
+    walk_leave_root(walk);
     return error;
+}
+
+/* The descriptor of where we are is the caller's from here on. */
+static int walk_take(struct walk *walk)
+{
+    int host_fd = walk->at;
+
+    if (host_fd == walk->root) {
+        host_fd = fcntl(walk->root, F_DUPFD_CLOEXEC, 0);
+        return host_fd < 0 ? -errno : host_fd;
+    }
+    walk->at = walk->root;
+    return host_fd;
 }
 
 static void walk_fini(struct walk *walk)
 {
     walk_move(walk, walk->root);
-    close(walk->root);
+    walk_leave_root(walk);
     free(walk->rest);
 }
 
@@ -333,7 +399,6 @@ int guest_path_open(pid_t tid, const char *path, unsigned how)
         .follow = !(how & GUEST_OPEN_NOFOLLOW),
     };
     int error;
-    int host_fd = -1;
 
     if (!*path)
         return -ENOENT;
@@ -350,12 +415,10 @@ int guest_path_open(pid_t tid, const char *path, unsigned how)
             error = check_target(walk.at, how);
         guest_rights_drop(&walk.rights);
     }
-    if (error == 0) {
-        host_fd = fcntl(walk.at, F_DUPFD_CLOEXEC, 0);
-        error = host_fd < 0 ? -errno : 0;
-    }
+    if (error == 0)
+        error = walk_take(&walk);
     walk_fini(&walk);
 out_who:
     guest_credentials_fini(&who);
-    return error < 0 ? error : host_fd;
+    return error;
 }

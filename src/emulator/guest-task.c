@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,16 +109,26 @@ static int status_groups(const char *status, struct guest_credentials *to)
     return 0;
 }
 
+/* Our own user namespace, which we never change. */
+static struct stat our_namespace;
+
+static void stat_our_namespace(void)
+{
+    if (stat("/proc/self/ns/user", &our_namespace) != 0)
+        our_namespace.st_ino = 0; /* nobody's number */
+}
+
 static bool same_user_namespace(pid_t tid)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     char path[PROC_PATH_MAX];
-    struct stat ours;
     struct stat theirs;
 
+    pthread_once(&once, stat_our_namespace);
     snprintf(path, sizeof(path), "/proc/%d/ns/user", tid);
-    return stat("/proc/self/ns/user", &ours) == 0 &&
-           stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino &&
-           ours.st_dev == theirs.st_dev;
+    return our_namespace.st_ino != 0 && stat(path, &theirs) == 0 &&
+           our_namespace.st_ino == theirs.st_ino &&
+           our_namespace.st_dev == theirs.st_dev;
 }
 
 static void status_parse(pid_t tid, const char *status,
@@ -241,6 +252,16 @@ int guest_task_open(pid_t tid, const char *link)
     snprintf(path, sizeof(path), "/proc/%d/%s", tid, link);
     host_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return host_fd < 0 ? -errno : host_fd;
+}
+
+int guest_task_place(pid_t tid, const char *link, struct statx *place)
+{
+    char path[PROC_PATH_MAX];
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", tid, link);
+    return statx(AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, place) == 0
+               ? 0
+               : -errno;
 }
 
 bool guest_task_signalled(pid_t tid)

@@ -56,6 +56,9 @@ bool guest_task_fd_blocks(pid_t tid, int guest_fd);
 /* An O_PATH descriptor of /proc/TID/`link` ("cwd", "root"). */
 int guest_task_open(pid_t tid, const char *link);
 
+/* Which directory that is, without opening it. */
+int guest_task_place(pid_t tid, const char *link, struct statx *);
+
 /* Whether a signal waits that the thread would run a handler for. */
 bool guest_task_signalled(pid_t tid);
 

@@ -26,6 +26,7 @@
 #include "emulator/calls.h"
 #include "emulator/channel.h"
 #include "emulator/filter.h"
+#include "emulator/guest-path.h"
 #include "emulator/guest-rights.h"
 #include "emulator/guest-task.h"
 #include "emulator/launch.h"
@@ -155,6 +156,7 @@ static int start_engine(struct supervisor *self)
     if (error < 0)
         return complain("/proc/self/status (is /proc mounted?)", error);
     calls_init();
+    guest_path_init();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     self->child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);

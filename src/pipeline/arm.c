@@ -51,11 +51,12 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
 {
     uint32_t host = vnode->is_dir ? kq_notes_dir(engine->kq)
                                   : kq_notes_file(engine->kq);
-    struct kevent kev;
-    int err;
-
     /* relaxed: published by armed (V1) */
-    wanted |= atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    uint32_t had = atomic_load_explicit(&vnode->wanted, memory_order_relaxed);
+    struct kevent kev;
+    int err = 0;
+
+    wanted |= had;
     if ((wanted & (VN_IN_OPEN | VN_IN_CLOSE_NOWRITE)) != 0)
         /* relaxed: see opened.c */
         atomic_store_explicit(&engine->opens_asked, 1, memory_order_relaxed);
@@ -63,7 +64,7 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
            note_wanted(host, vnode->is_dir, wanted), 0, engine_udata(vnode));
     if (known != NULL)
         err = kq_add(engine->kq, &kev, known);
-    else
+    else if (kev.fflags != note_wanted(host, vnode->is_dir, had))
         err = kq_event(engine->kq, &kev, 1, NULL, 0);
     if (err < 0)
         return err;

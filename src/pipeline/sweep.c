@@ -103,26 +103,39 @@ static void sweep_row(struct vnotify *engine, struct vnode *dir,
                    S_ISDIR(look.mode));
 }
 
-/* Quick after a pass that found something; else the slower the more there is
-   to sweep in all. */
+/* How seldom everything may be swept, by what the last passes have cost. */
+static uint64_t pause_of_all(const struct vnotify *engine)
+{
+    /* relaxed: of cost alone */
+    return atomic_load_explicit(&engine->sweep_cost_ns, memory_order_relaxed) *
+           CPU_SHARE;
+}
+
+/*
+ * Quick after a pass that found something; else the slower the more there is
+ * to sweep in all.  A directory that is new here starts with that: thousands
+ * that come at once, as a watcher of a tree starts, must not be swept at the
+ * pace of one while it does.
+ */
 static void end_pass(struct vnotify *engine, struct children *children,
                      uint64_t now)
 {
     uint64_t total, own = children->cost_ns * CPU_SHARE;
 
     /* relaxed: of cost alone */
-    total = children->cost_ns - children->last_cost_ns +
-            atomic_fetch_add_explicit(
-                &engine->sweep_cost_ns,
-                children->cost_ns - children->last_cost_ns,
-                memory_order_relaxed);
-    total *= CPU_SHARE;
+    atomic_fetch_add_explicit(&engine->sweep_cost_ns,
+                              children->cost_ns - children->last_cost_ns,
+                              memory_order_relaxed);
+    total = pause_of_all(engine);
     children->last_cost_ns = children->cost_ns;
     children->cost_ns = 0;
+    if (children->sweep_changed)
+        children->pause_ns = PASS_NS_MIN;
+    else
+        children->pause_ns =
+            children->pause_ns == 0 ? total : children->pause_ns * 2;
     if (total < PASS_NS_QUIET)
         total = PASS_NS_QUIET;
-    children->pause_ns = children->sweep_changed ? PASS_NS_MIN
-                                                 : children->pause_ns * 2;
     if (children->pause_ns < own)
         children->pause_ns = own;
     if (children->pause_ns < PASS_NS_MIN)
@@ -217,6 +230,14 @@ static void say_closed(struct children *children, uint64_t now)
     children->quiet_count = kept;
 }
 
+static void begin_sweeping(struct vnotify *engine, struct children *children,
+                           uint64_t now)
+{
+    uint64_t pause = pause_of_all(engine);
+
+    children->sweep_ns = now + (pause > PASS_NS_MIN ? pause : PASS_NS_MIN);
+}
+
 void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
 {
     struct children *children = more(dir)->children;
@@ -227,7 +248,7 @@ void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
         return;
     }
     if (children->sweep_ns == 0)
-        children->sweep_ns = now + PASS_NS_MIN;
+        begin_sweeping(engine, children, now);
     else if (children->sweep_ns <= now)
         sweep_slice(engine, dir, now);
 }
