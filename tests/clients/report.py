@@ -73,7 +73,7 @@ are waited for 5 ms at most, lest a slow directory hold up others, which a busy
 machine may take longer for.
 
 "Beside" means that such a report may come more often than natively, but none
-may miss.
+may miss; "3 at most", that so many of a step's may miss, and no more.
 
 | client | reports | where | why |
 |---|---|---|---|
@@ -105,6 +105,8 @@ def client_row(client, description, result):
 def rule_rows(client, description):
     for rule in getattr(description, "OPEN", []):
         beside = ", beside" if rule.beside else ""
+        if rule.missing:
+            beside = f", {rule.missing} at most"
         yield (f"| {client} | `{cell(rule.pattern)}`{beside} | {where(rule)} "
                f"| {rule.reason} |\n")
     for kind, making in getattr(description, "FOLLOWS_MAKING", {}).items():
