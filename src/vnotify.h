@@ -154,6 +154,7 @@ struct vnotify_stats {
     uint64_t listings_unchanged;
     uint64_t listings_failed;   /* each is tried again */
     uint64_t entries_listed;
+    uint64_t names_streamed;    /* told before their listing had ended */
     uint64_t rests;             /* listings put off by pacing */
     uint64_t deltas;            /* computed, shared ones once */
     uint64_t rounds;            /* dispatch rounds */

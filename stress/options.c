@@ -40,6 +40,8 @@ static const struct option longs[] = {
     { "count", required_argument, NULL, 'c' },
     { "libuv", no_argument, NULL, 'u' },
     { "descriptors", required_argument, NULL, 'D' },
+    { "scale", required_argument, NULL, 'x' },
+    { "clients", required_argument, NULL, 'C' },
     { NULL, 0, NULL, 0 },
 };
 
@@ -89,6 +91,12 @@ static void set_option(struct options *options, int which)
         options->descriptors =
             (unsigned long)number(optarg, "--descriptors");
         break;
+    case 'x':
+        options->scale = number(optarg, "--scale");
+        break;
+    case 'C':
+        options->clients = optarg;
+        break;
     case 'u':
         options->libuv = true;
         break;
@@ -114,12 +122,12 @@ void options_parse(struct options *options, int argc, char **argv)
     fflush(stdout);
 }
 
-bool options_want(const struct options *options, const char *subject)
+bool options_list_has(const char *list, const char *word)
 {
-    size_t length = strlen(subject);
+    size_t length = strlen(word);
 
-    for (const char *at = options->subjects; at != NULL;) {
-        if (strncmp(at, subject, length) == 0 &&
+    for (const char *at = list; at != NULL;) {
+        if (strncmp(at, word, length) == 0 &&
             (at[length] == ',' || at[length] == '\0'))
             return true;
         at = strchr(at, ',');
@@ -128,6 +136,11 @@ bool options_want(const struct options *options, const char *subject)
         at++;
     }
     return true;
+}
+
+bool options_want(const struct options *options, const char *subject)
+{
+    return options_list_has(options->subjects, subject);
 }
 
 void figure(const char *name, double value, const char *unit)

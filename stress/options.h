@@ -11,6 +11,9 @@
  *     --subjects A,B  only these
  *     --count N       the largest number of what is counted (entries, watches)
  *     --libuv         watch with node's mask, content of children too
+ * bench-devserver also:
+ *     --scale X       of its tree: 1 is 400,000 files
+ *     --clients A,B   only these
  * stress-parked also: --count, and
  *     --descriptors N  the limit that it gives itself
  */
@@ -29,6 +32,8 @@ struct options {
     unsigned long count;  /* 0: the program's own */
     unsigned long descriptors; /* 0: the program's own */
     bool libuv;
+    double scale;        /* 0: the program's own */
+    const char *clients; /* NULL: all */
 };
 
 /*
@@ -39,6 +44,9 @@ void options_parse(struct options *, int argc, char **argv);
 
 /* True if --subjects does not leave it out. */
 bool options_want(const struct options *, const char *subject);
+
+/* True if it is in the list "A,B", or there is none. */
+bool options_list_has(const char *list, const char *word);
 
 /* A figure of the result: printed as a row, and kept for --json. */
 void figure(const char *name, double value, const char *unit);

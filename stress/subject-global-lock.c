@@ -88,8 +88,11 @@ static void entries_free(struct entries *entries)
 static int entries_add(void *arg, const struct listing_entry *from)
 {
     struct entries *entries = arg;
-    struct entry *entry = malloc(sizeof(*entry) + from->name_len + 1);
+    struct entry *entry;
 
+    if (from == NULL)
+        return 0;
+    entry = malloc(sizeof(*entry) + from->name_len + 1);
     if (entries->count == entries->room) {
         entries->room = entries->room ? entries->room * 2 : 16;
         entries->list = realloc(entries->list,

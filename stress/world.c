@@ -39,6 +39,28 @@ int world_name_index(const char *name)
     return name[0] == 'n' ? atoi(name + 1) : -1;
 }
 
+static void touch(int dir_fd, const char *name, int flags)
+{
+    int fd = openat(dir_fd, name, flags | O_WRONLY | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return;
+    if ((flags & O_CREAT) == 0 && write(fd, name, 1) != 1)
+        world_fail("cannot write: %s", strerror(errno));
+    close(fd);
+}
+
+static void fill(int dir_fd)
+{
+    char name[16];
+
+    for (unsigned n = 0; world.filled != 0 && n < world.names;
+         n += world.filled) {
+        snprintf(name, sizeof(name), "n%u", n);
+        touch(dir_fd, name, O_CREAT);
+    }
+}
+
 void world_open(const struct options *options,
                 const struct vnotify_config *config)
 {
@@ -55,6 +77,7 @@ void world_open(const struct options *options,
         make_directory(world.root, name, 0);
         snprintf(path, sizeof(path), "%s/%s", world.root, name);
         world.dir_fds[i] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fill(world.dir_fds[i]);
     }
     error = vnotify_create(&world.engine, config);
     if (error != 0 || world.dir_fds[world.dirs - 1] < 0) {
@@ -71,17 +94,6 @@ void world_close(void)
     for (unsigned i = 0; i < world.dirs; i++)
         close(world.dir_fds[i]);
     places_close();
-}
-
-static void touch(int dir_fd, const char *name, int flags)
-{
-    int fd = openat(dir_fd, name, flags | O_WRONLY | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return;
-    if ((flags & O_CREAT) == 0 && write(fd, name, 1) != 1)
-        world_fail("cannot write: %s", strerror(errno));
-    close(fd);
 }
 
 static void change_once(uint64_t *random)
@@ -156,9 +168,10 @@ void world_go_on(void)
 void *world_changer(void *arg)
 {
     uint64_t random = (uintptr_t)arg;
+    unsigned burst_max = world.burst_max == 0 ? 200 : world.burst_max;
 
     while (!atomic_load(&world.stop)) {
-        unsigned burst = 1 + random_below(&random, 200);
+        unsigned burst = 1 + random_below(&random, burst_max);
 
         while (atomic_load(&world.halting) != 0 && !atomic_load(&world.stop))
             pause_us(50);

@@ -27,6 +27,8 @@ struct world {
     char *root;
     unsigned dirs, names; /* names per directory */
     bool content;         /* writes and modes, too */
+    unsigned filled;      /* every so many names are there at first; 0: none */
+    unsigned burst_max;   /* changes in a burst; 0: 200 */
     unsigned rest_us_max; /* of a changer, after a burst; 0: none */
     int dir_fds[WORLD_DIRS_MAX]; /* whatever the names are */
     pthread_rwlock_t still; /* read: changing; written: nobody may */

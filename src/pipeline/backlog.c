@@ -55,7 +55,22 @@ static void span_offers(struct vnotify *engine, struct watch *watch,
     untold->own = own;
 }
 
-/* Takes the newest offer, if it is one that began after `told` had ended. */
+/*
+ * Did its listing begin after `told` had ended?  (Or is it the whole of that
+ * which a partial one was told of.)  One that is partial says nothing of what
+ * has changed between any other listing and its own.
+ */
+static bool is_for(const struct watch *watch, const struct offer *offer)
+{
+    if (offer->begun < watch->told_ended || /* control.c ordered another */
+        !watch_live(watch)) /* it may never have been told one: watch.c */
+        return false;
+    return !offer->partial ||
+           (watch->untold->latest == NULL &&
+            watch->told->id == offer->delta->before_id);
+}
+
+/* Takes the newest offer, if it is one for this watch. */
 static void accept_offer(struct vnotify *engine, struct watch *watch)
 {
     struct untold *untold = watch->untold;
@@ -64,8 +79,8 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
 
     if (offer == NULL)
         return;
-    if (offer->begun <= watch->told_ended) {
-        offer_release(engine, offer); /* control.c ordered another listing */
+    if (!is_for(watch, offer)) {
+        offer_release(engine, offer);
         return;
     }
     if (untold->latest != NULL)

@@ -42,6 +42,14 @@ uint32_t claim_generation(const struct claim *claim)
         atomic_load_explicit(&claim->word, memory_order_acquire));
 }
 
+uint32_t claim_pending(const struct claim *claim)
+{
+    /* relaxed: what follows from the bits is seen by who takes them */
+    return (uint32_t)atomic_load_explicit(&claim->word,
+                                          memory_order_relaxed) &
+           CLAIM_MASK;
+}
+
 enum claim_outcome claim_post(struct claim *claim, struct barrier *barrier,
                               uint32_t generation, uint32_t bits,
                               unsigned phases)

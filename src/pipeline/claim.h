@@ -49,6 +49,9 @@ void claim_init(struct claim *, uint32_t generation, bool held);
 
 uint32_t claim_generation(const struct claim *);
 
+/* Any thread: the bits that are pending now.  The holder's to take later. */
+uint32_t claim_pending(const struct claim *);
+
 /*
  * Any thread.  `phases`: of an item that the caller holds, which is passed on
  * (or ended, where the word counts already), or BARRIER_UNCOUNTED.  `bits` may

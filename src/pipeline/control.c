@@ -60,6 +60,9 @@ struct joining {
     struct snapshot *told;
     uint64_t begin, end;
     uint64_t joined_ns;  /* watch.h */
+    bool holds;          /* the vnode's claim */
+    bool sleeps;         /* a dormant watch will do */
+    bool published;
 };
 
 /*
@@ -94,26 +97,26 @@ static int make_told(struct joining *j, int list_fd,
                      struct snapshot_builder *builder)
 {
     struct vnotify *engine = j->engine;
-    uint64_t id;
     int err;
 
+    builder->base = j->vnode->ino;
     j->begin = engine_tick(engine);
     err = fault_hits(&engine->fault, FAULT_OPEN)
               ? -EMFILE
-              : snapshot_list(builder, list_fd, NULL, &engine->fault);
+              : snapshot_list(builder, list_fd, NULL, NULL,
+                            &engine->fault);
     j->end = engine_tick(engine);
     if (err != 0)
         return err;
-    /* relaxed: unique is enough */
-    id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
-                                       memory_order_relaxed);
-    j->told = snapshot_create(&engine->arenas, builder, &engine->fault, id);
+    j->told = snapshot_create(&engine->arenas, builder, &engine->fault,
+                              engine_snapshot_id(engine));
     if (j->told == NULL)
         return -ENOMEM;
     /* By the look from before: an entry that came since then and is renamed
        within this tick will be taken for another one. */
-    delta_look_at_newborn(j->told, list_fd, j->opened->look.modified,
-                          NEWBORN_MAX);
+    if (j->opened->look.modified >=
+        builder->listed_rt_ns - 2 * BIRTH_TICK_NS)
+        delta_look_at_newborn(j->told, list_fd, NEWBORN_MAX);
     return 0;
 }
 
@@ -144,8 +147,7 @@ static void share_told(struct joining *j)
     if (theirs == NULL) {
         snapshot_acquire(mine);
         vnode->current = mine;
-    } else if (theirs->bytes == mine->bytes &&
-               memcmp(theirs->entries, mine->entries, mine->bytes) == 0) {
+    } else if (snapshot_equal(theirs, mine)) {
         snapshot_acquire(theirs);
         snapshot_release(&j->engine->arenas, mine);
         j->told = theirs;
@@ -154,39 +156,77 @@ static void share_told(struct joining *j)
 
 /* Joining. */
 
-/* Instance lock held: its live watch on this vnode, or NULL. */
-static struct watch *find_watch(struct joining *j)
+/*
+ * Instance lock held: the seat of its live watch on this vnode, or NULL.  Its
+ * own entries leave the roster before they leave their seats, under the lock
+ * that we hold; others' are only walked over, under the registry's.
+ */
+static _Atomic uint64_t *find_seat(struct joining *j, int *wd)
 {
-    struct watch *watch = NULL;
-    struct chain_link *at;
+    struct registry *registry = &j->engine->registry;
+    _Atomic uint64_t *seat = NULL;
+    uint64_t entry;
+    uint32_t at = 0;
 
-    /* Its own watches leave the list only after they have left the table,
-       under the lock that we hold; others' are only walked over, under the
-       registry's. */
-    pthread_mutex_lock(&j->engine->registry.lock);
-    for (at = chain_first(&j->vnode->watches); at != NULL;
-         at = chain_next(at)) {
-        watch = CHAIN_OBJECT(struct watch, chain, at);
-        if (watch->instance == j->instance && watch_live(watch))
+    pthread_mutex_lock(&registry->lock);
+    while ((entry = roster_next(&j->vnode->watches, &at)) != 0) {
+        struct watch *watch;
+        uint64_t found;
+
+        if (entry_instance(entry) != j->instance->index)
+            continue;
+        *wd = entry_wd(entry);
+        seat = radix_find(&j->instance->seats, (uint32_t)*wd);
+        found = atomic_load_explicit(seat, memory_order_acquire); /* W6 */
+        watch = seat_watch(found);
+        if (seat_is_dormant(found) || (watch != NULL && watch_live(watch)))
             break;
     }
-    pthread_mutex_unlock(&j->engine->registry.lock);
-    return at == NULL ? NULL : watch;
+    pthread_mutex_unlock(&registry->lock);
+    return entry == 0 ? NULL : seat;
 }
 
-/* Instance lock held: a watch that is there gets its new mask. */
-static int update_watch(struct joining *j, struct watch *watch)
+static uint32_t new_mask(const struct joining *j, uint32_t mask)
 {
     uint32_t kept = j->mask & (uint32_t)ABI_KEPT_BITS;
 
+    return (j->mask & VN_IN_MASK_ADD) != 0 ? mask | kept : kept;
+}
+
+/* A directory's watch with such a mask is never dormant: what happens in its
+   children comes from who does not hold its claim. */
+static bool may_sleep(const struct joining *j, uint32_t mask)
+{
+    return !j->vnode->is_dir || (mask & NOTE_CONTENT) == 0;
+}
+
+/* Instance lock held: a watch that is there gets its new mask.  Its descriptor;
+   -EAGAIN: it must be woken first. */
+static int update_watch(struct joining *j, _Atomic uint64_t *seat, int wd)
+{
+    uint64_t found = atomic_load_explicit(seat, memory_order_acquire); /* W6 */
+    struct watch *watch;
+
     if ((j->mask & VN_IN_MASK_CREATE) != 0)
         return -EEXIST;
-    /* relaxed: dispatch may use the old mask for what it is at */
-    if ((j->mask & VN_IN_MASK_ADD) != 0)
-        atomic_fetch_or_explicit(&watch->mask, kept, memory_order_relaxed);
-    else
-        atomic_store_explicit(&watch->mask, kept, memory_order_relaxed);
-    return watch->wd;
+    while (seat_is_dormant(found)) {
+        uint32_t mask = new_mask(j, seat_mask(found));
+
+        if (!may_sleep(j, mask))
+            return -EAGAIN;
+        if (atomic_compare_exchange_weak_explicit(
+                seat, &found, seat_of_dormant(seat_slot(found), mask),
+                memory_order_acq_rel, memory_order_acquire)) /* W6 */
+            return wd;
+    }
+    watch = seat_watch(found);
+    /* relaxed: control calls alone write it, with the instance's lock; dispatch
+       may use the old mask for what it is at */
+    atomic_store_explicit(
+        &watch->mask,
+        new_mask(j, atomic_load_explicit(&watch->mask, memory_order_relaxed)),
+        memory_order_relaxed);
+    return wd;
 }
 
 static void raise_joined(struct vnode *vnode, uint64_t tick)
@@ -201,29 +241,53 @@ static void raise_joined(struct vnode *vnode, uint64_t tick)
         continue;
 }
 
-/* Instance lock held: publishes the watch.  Its descriptor, or -errno. */
+/* Instance lock held.  Is there room for another watch?  0 or -ENOSPC. */
+static int check_room(const struct vnotify_instance *instance)
+{
+    /* relaxed: a bound, kept about right */
+    return instance->last_wd == INT_MAX ||
+                   atomic_load_explicit(&instance->ended,
+                                        memory_order_relaxed) >=
+                       ENDED_UNTOLD_MAX
+               ? -ENOSPC
+               : 0;
+}
+
+/* Instance lock held: publishes the watch, or if it is NULL a dormant one.  Its
+   descriptor, or -errno. */
 static int publish(struct joining *j, struct watch *watch)
 {
     struct vnotify_instance *instance = j->instance;
     struct vnode *vnode = j->vnode;
-    int err;
+    struct crowd *outgrown = NULL;
+    int wd = instance->last_wd + 1, err = check_room(instance);
+    radix_word *seat =
+        err == 0 ? radix_make(&instance->seats, (uint32_t)wd) : NULL;
 
-    /* relaxed: a bound, kept about right */
-    if (instance->last_wd == INT_MAX ||
-        atomic_load_explicit(&instance->ended, memory_order_relaxed) >=
-            ENDED_UNTOLD_MAX)
-        return -ENOSPC;
-    watch->wd = instance->last_wd + 1;
-    err = instance_insert(instance, watch);
-    if (err != 0)
+    if (err != 0 || seat == NULL)
+        return err != 0 ? err : -ENOMEM;
+    if (watch != NULL)
+        watch->wd = wd;
+    atomic_store_explicit(
+        seat,
+        watch != NULL
+            ? (uint64_t)(uintptr_t)watch
+            : seat_of_dormant(vnode->slot, j->mask & (uint32_t)ABI_KEPT_BITS),
+        memory_order_release); /* W6: and found through the roster (V2) */
+    err = registry_enter(&j->engine->registry, vnode,
+                         roster_entry(instance->index, wd), &outgrown);
+    housekeeper_free_crowd(j->engine, outgrown);
+    if (err != 0) {
+        /* relaxed: nobody has found it (W6) */
+        atomic_store_explicit(seat, 0, memory_order_relaxed);
         return err;
-    instance->last_wd++;
+    }
+    instance->last_wd = wd;
     /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_add_explicit(&instance->watches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->engine->watches, 1, memory_order_relaxed);
-    registry_link(&j->engine->registry, &vnode->watches, &watch->chain);
     raise_joined(vnode, engine_tick(j->engine));
-    return watch->wd;
+    return wd;
 }
 
 /*
@@ -247,45 +311,86 @@ static void order_listing(struct joining *j)
 /* True: the instance watches it already, and *result is the answer. */
 static bool answer_from_watch(struct joining *j, int *result)
 {
-    struct watch *watch = find_watch(j);
+    int wd;
+    _Atomic uint64_t *seat = find_seat(j, &wd);
 
-    if (watch == NULL)
+    if (seat == NULL)
         return false;
-    *result = update_watch(j, watch);
+    *result = update_watch(j, seat, wd);
     return true;
+}
+
+static void take_claim(struct joining *j)
+{
+    const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
+
+    while (claim_post(&j->vnode->claim, &j->engine->barrier, j->generation, 0,
+                      BARRIER_UNCOUNTED) != CLAIM_TAKEN)
+        nanosleep(&nap, NULL);
+}
+
+/* The same, of a watch that must be woken first. */
+static int answer_from_woken(struct joining *j)
+{
+    struct watch *woken;
+    int result = -ENOENT, wd;
+    _Atomic uint64_t *seat;
+
+    if (!j->holds)
+        take_claim(j);
+    pthread_mutex_lock(&j->instance->lock);
+    seat = find_seat(j, &wd);
+    if (seat != NULL) {
+        result = watch_wake(j->instance, wd, seat, false, &woken);
+        if (result == 0)
+            result = update_watch(j, seat, wd);
+    }
+    pthread_mutex_unlock(&j->instance->lock);
+    if (!j->holds)
+        worker_give_back(j->engine, j->vnode);
+    return result;
+}
+
+/* The watch that is published, unless a dormant one will do. */
+static int make_watch(struct joining *j, struct watch **watch)
+{
+    *watch = NULL;
+    if (j->sleeps) {
+        snapshot_release(&j->engine->arenas, j->told); /* the vnode's */
+        j->told = NULL;
+        return 0;
+    }
+    *watch = watch_create(j->instance, j->vnode,
+                          j->mask & (uint32_t)ABI_KEPT_BITS, j->told, j->end);
+    if (*watch == NULL)
+        return -ENOMEM;
+    j->told = NULL; /* the watch's now */
+    (*watch)->joined_ns = j->joined_ns;
+    return 0;
 }
 
 static int join(struct joining *j)
 {
     struct vnotify_instance *instance = j->instance;
-    struct watch *watch =
-        watch_create(instance, j->vnode, j->mask & (uint32_t)ABI_KEPT_BITS,
-                     j->told, j->end);
-    int result;
+    struct watch *watch;
+    int result = make_watch(j, &watch);
 
-    if (watch == NULL) {
-        snapshot_release(&j->engine->arenas, j->told);
-        housekeeper_put_vnode(j->engine, j->vnode);
-        return -ENOMEM;
-    }
-    j->told = NULL; /* the watch's now */
-    watch->joined_ns = j->joined_ns;
-    pthread_mutex_lock(&instance->lock);
-    if (answer_from_watch(j, &result)) {
+    if (result != 0)
+        return result;
+    do {
+        pthread_mutex_lock(&instance->lock);
+        if (!answer_from_watch(j, &result)) {
+            result = publish(j, watch);
+            j->published = result > 0;
+        }
         pthread_mutex_unlock(&instance->lock);
-        housekeeper_put_vnode(j->engine, j->vnode);
+        if (result == -EAGAIN)
+            result = answer_from_woken(j);
+    } while (result == -ENOENT); /* removed again meanwhile */
+    if (!j->published && watch != NULL)
         watch_release(j->engine, watch);
-        return result;
-    }
-    result = publish(j, watch);
-    pthread_mutex_unlock(&instance->lock);
-    if (result > 0) {
-        if (j->vnode->is_dir)
-            order_listing(j);
-        return result;
-    }
-    housekeeper_put_vnode(j->engine, j->vnode);
-    watch_release(j->engine, watch);
+    if (j->published && j->vnode->is_dir)
+        order_listing(j);
     return result;
 }
 
@@ -297,7 +402,9 @@ static bool updated(struct joining *j, int *result)
     pthread_mutex_lock(&j->instance->lock);
     found = answer_from_watch(j, result);
     pthread_mutex_unlock(&j->instance->lock);
-    return found;
+    if (found && *result == -EAGAIN)
+        *result = answer_from_woken(j);
+    return found && *result != -ENOENT;
 }
 
 /*
@@ -382,7 +489,6 @@ static int first_watch(struct joining *j)
         want_children(j);
         err = keep_children(j->engine, vnode, NULL);
     }
-    worker_give_back(j->engine, vnode);
     return err;
 }
 
@@ -423,9 +529,9 @@ static int further_listing(struct joining *j)
     }
     err = list_told(j, j->opened->lists ? j->opened->host_fd
                                         : vnode_fd(j->engine, j->vnode));
+    j->holds = true;
     if (err == 0)
         share_told(j);
-    worker_give_back(j->engine, j->vnode);
     return err;
 }
 
@@ -450,6 +556,60 @@ static int check_mask(uint32_t mask)
     return 0;
 }
 
+static void let_claim_go(struct joining *j)
+{
+    if (j->holds)
+        worker_give_back(j->engine, j->vnode);
+    j->holds = false;
+}
+
+/*
+ * May the watch be a dormant one?  Its vnode's newest listing is what it has
+ * been told, which stays so while we hold the claim; and everything that is
+ * noted is for it to tell: all that was noted before has been served.
+ */
+static bool is_dormant(struct joining *j, bool made)
+{
+    struct vnotify *engine = j->engine;
+    struct vnode *vnode = j->vnode;
+
+    if (!may_sleep(j, j->mask) ||
+        (vnode->is_dir && (!j->holds || j->told != vnode->current)))
+        return false;
+    return made ? j->joined_ns == 0
+                : barrier_quiet(&engine->barrier, 0) &&
+                      /* E1: relaxed: ordered by the items' counts */
+                      atomic_load_explicit(&engine->failing,
+                                           memory_order_relaxed) == 0 &&
+                      /* A1: relaxed: set before its item had ended */
+                      atomic_load_explicit(&vnode->alarm_ns,
+                                           memory_order_relaxed) == 0;
+}
+
+/* A listing and the children, for a watch that the instance has not got. */
+static int prepare(struct joining *j, bool made)
+{
+    int err = made ? first_watch(j) : further_watch(j);
+
+    /* V5: relaxed: await_kept looks again */
+    if (!may_sleep(j, j->mask) || err != 0 ||
+        (content_of(j) &
+         ~atomic_load_explicit(&j->vnode->kept, memory_order_relaxed)) != 0)
+        let_claim_go(j);
+    if (err == 0)
+        err = await_kept(j);
+    /* What was noted before is not this watch's to tell, nor is our opening of
+       the directory, which a vnode that is about to go may have had noted. */
+    if (!made || opens_are_told(j)) {
+        reader_await_turn(j->engine);
+        j->joined_ns = now_ns();
+    }
+    j->sleeps = err == 0 && is_dormant(j, made);
+    if (!j->sleeps)
+        let_claim_go(j);
+    return err;
+}
+
 static int add_watch(struct vnotify_instance *instance, struct opened *opened,
                      uint32_t mask)
 {
@@ -460,40 +620,34 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
         .mask = mask,
     };
     bool made;
-    int err = look_at(opened->host_fd, "", &opened->look);
+    int result = look_at(opened->host_fd, "", &opened->look);
 
-    if (err != 0)
-        return err;
+    if (result != 0)
+        return result;
     if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(opened->look.mode))
         return -ENOTDIR;
-    err = vnode_find(j.engine, &opened->look, opened->host_fd, wanted_by(&j),
-                     vnode_join, &j.vnode, &made);
-    if (err != 0)
-        return opened_as_guest_knows(err);
+    result = vnode_find(j.engine, &opened->look, opened->host_fd,
+                        wanted_by(&j), vnode_join, &j.vnode, &made);
+    if (result != 0)
+        return opened_as_guest_knows(result);
     j.generation = claim_generation(&j.vnode->claim);
-    if (!made && updated(&j, &err)) {
+    j.holds = made;
+    if (!made && updated(&j, &result)) {
         int kept;
 
         want_children(&j);
-        kept = err > 0 ? await_kept(&j) : 0;
+        kept = result > 0 ? await_kept(&j) : 0;
         housekeeper_put_vnode(j.engine, j.vnode);
-        return kept != 0 ? kept : err;
+        return kept != 0 ? kept : result;
     }
-    err = made ? first_watch(&j) : further_watch(&j);
-    if (err == 0)
-        err = await_kept(&j);
-    /* What was noted before is not this watch's to tell, nor is our opening of
-       the directory, which a vnode that is about to go may have had noted. */
-    if (!made || opens_are_told(&j)) {
-        reader_await_turn(j.engine);
-        j.joined_ns = now_ns();
-    }
-    if (err == 0)
-        return join(&j);
-    err = opened_as_guest_knows(err);
+    result = opened_as_guest_knows(prepare(&j, made));
+    if (result == 0)
+        result = join(&j);
+    let_claim_go(&j);
     snapshot_release(&j.engine->arenas, j.told);
-    housekeeper_put_vnode(j.engine, j.vnode);
-    return err;
+    if (!j.published)
+        housekeeper_put_vnode(j.engine, j.vnode);
+    return result;
 }
 
 int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
@@ -520,27 +674,51 @@ int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
     return wd;
 }
 
+/* Instance lock held: the live watch of this descriptor, ended and kept by one
+   reference more.  -EINVAL: there is none; -ENOMEM. */
+static int end_by_wd(struct vnotify_instance *instance, int wd,
+                     struct watch **ended)
+{
+    radix_word *seat =
+        wd < 0 ? NULL : radix_find(&instance->seats, (uint32_t)wd);
+    struct watch *watch = NULL;
+    bool dormant;
+    int err;
+
+    if (seat == NULL)
+        return -EINVAL;
+    dormant = seat_is_dormant(
+        atomic_load_explicit(seat, memory_order_acquire)); /* W6 */
+    err = watch_wake(instance, wd, seat, true, &watch);
+    if (err != 0)
+        return err;
+    /* Woken by us, it has ended already; by a worker meanwhile, it lives. */
+    if (watch == NULL || (!watch_end(watch) && !(dormant && !watch->removed)))
+        return -EINVAL;
+    watch_acquire(watch);
+    *ended = watch;
+    return 0;
+}
+
 int vnotify_rm_watch(struct vnotify_instance *instance, int wd)
 {
     struct vnotify *engine = instance->engine;
     struct watch *watch;
-    bool ended = false;
+    int err;
 
     pthread_mutex_lock(&instance->lock);
-    watch = instance_find(instance, wd);
-    if (watch != NULL && watch_end(watch)) {
-        ended = true;
-        watch_acquire(watch);
+    err = end_by_wd(instance, wd, &watch);
+    if (err == 0) {
         /* Workers need not offer it anything any more. */
-        registry_unlink(&engine->registry, &watch->vnode->watches,
-                        &watch->chain);
+        registry_leave(&engine->registry, watch->vnode,
+                       roster_entry(instance->index, wd));
         watch->removed = true;
         /* relaxed: a bound, kept about right */
         atomic_fetch_add_explicit(&instance->ended, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&instance->lock);
-    if (!ended)
-        return -EINVAL;
+    if (err != 0)
+        return err;
     atomic_fetch_or_explicit(&watch->self, SELF_IGNORED,
                              memory_order_acq_rel); /* W3 */
     backlog_enlist(watch);

@@ -14,10 +14,8 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "pipeline/hash.h"
-#include "port/look.h"
 
 enum { LOOK_AHEAD = 8 };
 
@@ -49,12 +47,6 @@ static bool at_end(const struct side *side)
     return side->at == side->snapshot->bytes;
 }
 
-static bool same_name(const struct entry *a, const struct entry *b)
-{
-    return a->name_len == b->name_len &&
-           memcmp(a->name, b->name, a->name_len) == 0;
-}
-
 /* A file system may tell an entry's type at one time and not at another. */
 static bool same_type(const struct entry *a, const struct entry *b)
 {
@@ -64,7 +56,7 @@ static bool same_type(const struct entry *a, const struct entry *b)
 
 static bool same_entry(const struct entry *a, const struct entry *b)
 {
-    return a->ino == b->ino && same_type(a, b) && same_name(a, b);
+    return a->ino == b->ino && same_type(a, b) && entry_same_name(a, b);
 }
 
 /*
@@ -164,7 +156,7 @@ static uint32_t *table_slot(const struct match *match,
             return &match->table[slot];
         snapshot_entry(before->snapshot,
                        before->offsets[match->table[slot] - 1], &entry);
-        if (same_name(&entry, wanted))
+        if (entry_same_name(&entry, wanted))
             return &match->table[slot];
     }
 }
@@ -233,23 +225,46 @@ static uint32_t count_changes(const struct side *side, const uint8_t *fates,
     return count;
 }
 
+/* Room for changes that the caller puts in, and their names. */
+static struct delta *allocate(const struct arenas *arenas,
+                              const struct snapshot *before,
+                              const struct snapshot *after, uint32_t gone,
+                              uint32_t come, size_t name_bytes)
+{
+    size_t fixed = sizeof(struct delta) +
+                   ((size_t)gone + come) * sizeof(struct change);
+    struct delta *delta = arena_alloc(arenas, ARENA_DELTA, fixed + name_bytes);
+
+    if (delta == NULL)
+        return NULL;
+    *delta = (struct delta){
+        .before_id = before->id,
+        .after_id = after->id,
+        .before_rt_ns = before->begun_rt_ns,
+        .gone = gone,
+        .come = come,
+        .names = (char *)delta + fixed,
+    };
+    return delta;
+}
+
+static void put_name(struct delta *delta, struct change *change,
+                     uint32_t *names, const struct entry *entry)
+{
+    change->name = *names;
+    memcpy(delta->names + *names, entry->name, entry->name_len);
+    delta->names[*names + entry->name_len] = '\0';
+    *names += (uint32_t)entry->name_len + 1;
+}
+
 static void put_change(struct delta *delta, uint32_t index, uint32_t *names,
                        const struct side *side, uint32_t candidate)
 {
     struct entry entry;
-    struct change *change = &delta->changes[index];
 
     snapshot_entry(side->snapshot, side->offsets[candidate], &entry);
-    *change = (struct change){
-        .ino = entry.ino,
-        .name = *names,
-        .twin = DELTA_NO_TWIN,
-        .name_len = entry.name_len,
-        .type = entry.type,
-    };
-    memcpy(delta->names + *names, entry.name, entry.name_len);
-    delta->names[*names + entry.name_len] = '\0';
-    *names += (uint32_t)entry.name_len + 1;
+    delta->changes[index] = change_of(&entry);
+    put_name(delta, &delta->changes[index], names, &entry);
 }
 
 static struct delta *build(const struct arenas *arenas, struct match *match,
@@ -258,22 +273,13 @@ static struct delta *build(const struct arenas *arenas, struct match *match,
     size_t name_bytes = 0;
     uint32_t gone = count_changes(before, match->fate_before, &name_bytes);
     uint32_t come = count_changes(after, match->fate_after, &name_bytes);
-    size_t fixed = sizeof(struct delta) +
-                   ((size_t)gone + come) * sizeof(struct change);
-    struct delta *delta = arena_alloc(arenas, ARENA_DELTA, fixed + name_bytes);
+    struct delta *delta = allocate(arenas, before->snapshot, after->snapshot,
+                                   gone, come, name_bytes);
     uint32_t *index_of = match->table; /* reused: candidate -> change */
     uint32_t next = 0, names = 0;
 
     if (delta == NULL)
         return NULL;
-    *delta = (struct delta){
-        .before_id = before->snapshot->id,
-        .after_id = after->snapshot->id,
-        .before_rt_ns = before->snapshot->begun_rt_ns,
-        .gone = gone,
-        .come = come,
-        .names = (char *)delta + fixed,
-    };
     for (uint32_t i = 0; i < before->count; i++) {
         if (match->fate_before[i] == FATE_SAME)
             continue;
@@ -316,135 +322,22 @@ struct delta *delta_create(const struct arenas *arenas,
     return delta;
 }
 
-bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
-                      const struct change *come)
+struct delta *delta_create_come(const struct arenas *arenas,
+                                const struct snapshot *before,
+                                const struct snapshot *after,
+                                const struct entry *entries,
+                                const struct change *changes, uint32_t count)
 {
-    if (gone->ino != come->ino || gone->type != come->type)
-        return false;
-    if (gone->lives)
-        return true; /* so its number is not another's */
-    if (!come->learned)
-        return false;
-    if (come->born_rt_ns > of_gone->before_rt_ns)
-        return false;
-    return !come->untouched ||
-           come->born_rt_ns < of_gone->before_rt_ns - BIRTH_TICK_NS;
-}
+    uint32_t names = 0;
+    size_t name_bytes = 0;
+    struct delta *delta;
 
-bool delta_moved_in(const struct delta *delta, const struct change *come)
-{
-    return come->learned && come->only_name && !come->untouched &&
-           come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
-}
-
-static void learn_one(struct change *change, int host_fd, const char *name)
-{
-    struct look look;
-
-    if (look_at(host_fd, name, &look) != 0 || look.ino != change->ino)
-        return; /* changed again since: another note is on its way */
-    if (change->type == DT_UNKNOWN)
-        change->type = IFTODT(look.mode);
-    change->born_rt_ns = look.born;
-    change->modified_rt_ns = look.modified;
-    change->untouched = look.born == look.changed;
-    change->only_name = change->type == DT_DIR || look.links == 1;
-    change->learned = true;
-}
-
-void delta_look_at_newborn(const struct snapshot *snapshot, int host_fd,
-                           int64_t modified, uint32_t limit)
-{
-    struct entry entry;
-    struct look look;
-
-    if (modified < snapshot->listed_rt_ns - 2 * BIRTH_TICK_NS)
-        return; /* no entry is as young as that */
-    for (size_t at = 0; at < snapshot->bytes && limit > 0; limit--) {
-        char name[UINT8_MAX + 1];
-
-        at = snapshot_entry(snapshot, at, &entry);
-        memcpy(name, entry.name, entry.name_len);
-        name[entry.name_len] = '\0';
-        (void)look_at(host_fd, name, &look);
+    for (uint32_t i = 0; i < count; i++)
+        name_bytes += (size_t)entries[i].name_len + 1;
+    delta = allocate(arenas, before, after, 0, count, name_bytes);
+    for (uint32_t i = 0; delta != NULL && i < count; i++) {
+        delta->changes[i] = changes[i];
+        put_name(delta, &delta->changes[i], &names, &entries[i]);
     }
-}
-
-void delta_learn(struct delta *delta, int host_fd, uint32_t limit)
-{
-    for (uint32_t i = 0; i < delta->come && i < limit; i++) {
-        struct change *change = &delta->changes[delta->gone + i];
-
-        learn_one(change, host_fd, change_name(delta, change));
-    }
-}
-
-/* Open addressing by inode; names and types decide: a number may be another
-   inode's by now. */
-static struct change *find_change(struct delta *delta, const uint32_t *table,
-                                  uint32_t mask, const struct delta *of,
-                                  const struct change *wanted)
-{
-    uint32_t slot = (uint32_t)hash_u64(wanted->ino) & mask;
-
-    for (; table[slot] != 0; slot = (slot + 1) & mask) {
-        struct change *here = &delta->changes[table[slot] - 1];
-
-        if (here->ino == wanted->ino && here->type == wanted->type &&
-            here->name_len == wanted->name_len &&
-            memcmp(change_name(delta, here), change_name(of, wanted),
-                   here->name_len) == 0)
-            return here;
-    }
-    return NULL;
-}
-
-static void inherit_one(struct change *change, const struct change *known)
-{
-    change->born_rt_ns = known->born_rt_ns;
-    change->modified_rt_ns = known->modified_rt_ns;
-    change->untouched = known->untouched;
-    change->only_name = known->only_name;
-    change->learned = true;
-}
-
-/* The changes [from, to) of both. */
-static void inherit_side(struct delta *delta, uint32_t from, uint32_t to,
-                         const struct delta *other, uint32_t other_from,
-                         uint32_t other_to, bool gone)
-{
-    uint32_t slots = 16, *table;
-
-    while (slots < (to - from) * 2)
-        slots *= 2;
-    table = calloc(slots, sizeof(*table));
-    if (table == NULL)
-        return; /* what is not learned is told more plainly */
-    for (uint32_t i = from; i < to; i++) {
-        uint32_t slot =
-            (uint32_t)hash_u64(delta->changes[i].ino) & (slots - 1);
-
-        while (table[slot] != 0)
-            slot = (slot + 1) & (slots - 1);
-        table[slot] = i + 1;
-    }
-    for (uint32_t i = other_from; i < other_to; i++) {
-        const struct change *known = &other->changes[i];
-        struct change *change =
-            find_change(delta, table, slots - 1, other, known);
-
-        if (change != NULL && gone)
-            change->lives = known->lives;
-        else if (change != NULL && known->learned)
-            inherit_one(change, known);
-    }
-    free(table);
-}
-
-void delta_inherit(struct delta *delta, const struct delta *other)
-{
-    inherit_side(delta, delta->gone, delta->gone + delta->come, other,
-                 other->gone, other->gone + other->come, false);
-    if (delta->after_id == other->after_id)
-        inherit_side(delta, 0, delta->gone, other, 0, other->gone, true);
+    return delta;
 }

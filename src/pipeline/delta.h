@@ -47,6 +47,17 @@ struct delta {
     struct change changes[];
 };
 
+/* A change of this entry, of which nothing is known yet; it has no name. */
+static inline struct change change_of(const struct entry *entry)
+{
+    return (struct change){
+        .ino = entry->ino,
+        .twin = DELTA_NO_TWIN,
+        .name_len = entry->name_len,
+        .type = entry->type,
+    };
+}
+
 static inline bool delta_empty(const struct delta *delta)
 {
     return delta->gone + delta->come == 0;
@@ -59,15 +70,14 @@ static inline const char *change_name(const struct delta *delta,
 }
 
 /*
- * Looks at every entry of a directory that was changed (`modified`, by the wall
- * clock) just before it was listed for the first time, `limit` of them at most.
- * That makes a kernel with multigrain timestamps (Linux 6.13) stamp what happens
- * next to them distinctly, so that a rename of something newborn can be told
- * from its number being used again; delta_learn does the same for what comes
- * later.
+ * For a directory that was changed in the last two ticks before it was listed
+ * for the first time: looks at every entry, `limit` of them at most.  That makes
+ * a kernel with multigrain timestamps (Linux 6.13) stamp what happens next to
+ * them distinctly, so that a rename of something newborn can be told from its
+ * number being used again; delta_learn does the same for what comes later.
  */
 void delta_look_at_newborn(const struct snapshot *, int host_fd,
-                           int64_t modified, uint32_t limit);
+                           uint32_t limit);
 
 /*
  * Takes over what another delta has learned of the same names and inodes: of
@@ -96,9 +106,22 @@ bool delta_moved_in(const struct delta *, const struct change *come);
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,
                            const struct snapshot *after);
 
+/* Where the caller knows: these have come, and nothing is gone. */
+struct delta *delta_create_come(const struct arenas *,
+                                const struct snapshot *before,
+                                const struct snapshot *after,
+                                const struct entry *, const struct change *,
+                                uint32_t count);
+
 /*
  * Learns from the host when what has come was born and whether it was touched
  * since, for `limit` of them at most.  What is not learned (past the limit, or
  * gone again) is not taken for a rename.
  */
 void delta_learn(struct delta *, int host_fd, uint32_t limit);
+
+/* The same of one change, by its name. */
+void change_learn(struct change *, int host_fd, const char *name);
+
+/* Instead: what has come is new, and nobody need wait for more of it. */
+void delta_take_for_new(struct delta *);

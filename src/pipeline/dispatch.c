@@ -54,8 +54,13 @@ static void look_at_hold(struct dispatch *d, struct watch *watch)
     bool all_here = waited >= skew &&
                     barrier_reached(&d->engine->barrier, untold->hold_ticket);
 
+    /* relaxed: of how long to wait alone */
+    bool slow = atomic_load_explicit(&d->engine->slow_busy,
+                                     memory_order_relaxed) != 0;
+
     untold->let_go =
-        untold->let_go || all_here || waited >= HOLD_NS_MAX + skew;
+        untold->let_go || all_here ||
+        waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
     untold->let_go_at_last = untold->let_go_at_last || all_here ||
                              waited >= d->engine->hold_long_ns + skew;
     if (untold->let_go_at_last || (untold->let_go && !untold->waits_long))
@@ -223,15 +228,16 @@ static void hold(struct dispatch *d, struct watch *watch, bool waits_long,
     watch->untold->waits_long = waits_long;
     if (watch->untold->hold_ticket != 0)
         return;
+    /* E1: relaxed: sync reads it after a barrier that orders us, a reader in
+       the turn that the request leads to */
+    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
     if (*ticket == 0) {
         *ticket = barrier_request(&d->engine->barrier);
         tally_add(d->tally, TALLY_HOLDS, 1);
     }
     watch->untold->hold_ticket = *ticket;
     watch->untold->hold_since_ns = now_ns();
-    /* E1: relaxed: sync reads it after a barrier that orders us */
-    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
 }
 
 /* From here the plan tells this watch's guest: told moves on. */
@@ -309,16 +315,28 @@ static int make_sources(struct dispatch *d, struct plan_source *sources)
     return err;
 }
 
-static bool watches(const struct vnotify_instance *instance,
+/* Inside an epoch section.  Does a watch of the instance live there, asleep or
+   awake? */
+static bool watches(struct vnotify_instance *instance,
                     const struct vnode *vnode)
 {
-    struct chain_link *at;
+    uint64_t entry;
+    uint32_t at = 0;
 
-    for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at)) {
-        const struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
+    while ((entry = roster_next(&vnode->watches, &at)) != 0) {
+        const struct watch *watch;
+        _Atomic uint64_t *word;
+        uint64_t seat;
 
-        if (watch->instance == instance && watch_live(watch) &&
-            !watch->retired)
+        if (entry_instance(entry) != instance->index)
+            continue;
+        word = radix_find(&instance->seats, (uint32_t)entry_wd(entry));
+        if (word == NULL) /* of an instance that had this number before */
+            continue;
+        seat = atomic_load_explicit(word, memory_order_acquire); /* W6 */
+        watch = seat_watch(seat);
+        if (watch == NULL ? seat_is_dormant(seat)
+                          : watch_live(watch) && !watch->retired)
             return true;
     }
     return false;

@@ -80,15 +80,15 @@ static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
 
 static int init_workers(struct vnotify *engine)
 {
-    /* A tally for each worker, one for the reader. */
-    engine->tallies = aligned_alloc(
-        SYNC_CACHE_LINE, (engine->worker_count + 1) * sizeof(struct tally));
-    engine->workers = calloc(engine->worker_count, sizeof(struct worker));
+    unsigned count = engine_servers(engine);
+
+    engine->tallies =
+        aligned_alloc(SYNC_CACHE_LINE, count * sizeof(struct tally));
+    engine->workers = calloc(count, sizeof(struct worker));
     if (engine->tallies == NULL || engine->workers == NULL)
         return -ENOMEM;
-    memset(engine->tallies, 0,
-           (engine->worker_count + 1) * sizeof(struct tally));
-    for (unsigned i = 0; i < engine->worker_count; i++) {
+    memset(engine->tallies, 0, count * sizeof(struct tally));
+    for (unsigned i = 0; i < count; i++) {
         struct worker *worker = &engine->workers[i];
 
         worker->engine = engine;
@@ -121,6 +121,7 @@ static int init_parts(struct vnotify *engine,
     barrier_init(&engine->barrier, cycle_ended, kick, engine);
     ck_epoch_init(&engine->epoch);
     ck_ring_init(&engine->ring, RING_NOTES);
+    claim_init(&engine->turn, TURN_GENERATION, false);
     engine->notes = malloc(RING_NOTES * sizeof(*engine->notes));
     if (engine->notes == NULL)
         return -ENOMEM;
@@ -139,7 +140,7 @@ static int init_parts(struct vnotify *engine,
 static void fini_parts(struct vnotify *engine)
 {
     for (unsigned i = 0;
-         engine->workers != NULL && i < engine->worker_count; i++) {
+         engine->workers != NULL && i < engine_servers(engine); i++) {
         snapshot_builder_fini(&engine->workers[i].builder);
         timer_fini(&engine->workers[i].timer);
         alarms_fini(&engine->workers[i].alarms);
@@ -148,6 +149,7 @@ static void fini_parts(struct vnotify *engine)
         kq_destroy(engine->kq);
     if (engine->registry.slots != 0)
         registry_fini(&engine->registry);
+    radix_fini(&engine->by_index);
     builders_fini(&engine->builders);
     fault_fini(&engine->fault);
     arenas_fini(&engine->arenas);
@@ -157,16 +159,17 @@ static void fini_parts(struct vnotify *engine)
     free(engine);
 }
 
-static void stop_threads(struct vnotify *engine, unsigned workers,
-                         bool reader, bool housekeeper)
+/* Of the first `started` of workers and readers. */
+static void stop_threads(struct vnotify *engine, unsigned started,
+                         bool housekeeper)
 {
     /* E4: release; each thread looks at it before it sleeps */
     atomic_store_explicit(&engine->stop, 1, memory_order_seq_cst);
     kick(engine);
-    if (reader)
-        pthread_join(engine->reader, NULL);
-    for (unsigned i = 0; i < workers; i++) {
-        lot_wake(&engine->lot, UINT64_C(1) << i);
+    /* Readers first: they hand vnodes to workers. */
+    for (unsigned i = started; i-- > 0;) {
+        if (i < engine->worker_count)
+            lot_wake(&engine->lot, UINT64_C(1) << i);
         pthread_join(engine->workers[i].thread, NULL);
     }
     housekeeper_wake(engine);
@@ -176,22 +179,23 @@ static void stop_threads(struct vnotify *engine, unsigned workers,
 
 static int start_threads(struct vnotify *engine)
 {
-    unsigned workers = 0;
+    unsigned started = 0;
     int err =
         pthread_create(&engine->housekeeper, NULL, housekeeper_main, engine);
     bool housekeeper = err == 0;
 
-    for (; err == 0 && workers < engine->worker_count; workers++) {
-        struct worker *worker = &engine->workers[workers];
+    for (; err == 0 && started < engine_servers(engine); started++) {
+        struct worker *worker = &engine->workers[started];
 
-        err = pthread_create(&worker->thread, NULL, worker_main, worker);
+        err = pthread_create(&worker->thread, NULL,
+                             started < engine->worker_count ? worker_main
+                                                            : reader_main,
+                             worker);
         if (err != 0)
             break;
     }
-    if (err == 0)
-        err = pthread_create(&engine->reader, NULL, reader_main, engine);
     if (err != 0)
-        stop_threads(engine, workers, false, housekeeper);
+        stop_threads(engine, started, housekeeper);
     return -err;
 }
 
@@ -237,7 +241,7 @@ static void await_vnodes(struct vnotify *engine)
 void vnotify_destroy(struct vnotify *engine)
 {
     await_vnodes(engine);
-    stop_threads(engine, engine->worker_count, true, true);
+    stop_threads(engine, engine_servers(engine), true);
     /* Instances that were closed while they waited: their last reference. */
     dispatch_look_at_holds(engine, BARRIER_UNCOUNTED);
     fini_parts(engine);

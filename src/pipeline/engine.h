@@ -6,7 +6,8 @@
  *            -> dispatch (by claim): pair, order, mask -> queue -> guest
  *
  * Threads (docs/architecture.md has the table):
- *   reader       waits on the kqueue, puts raw notes on the ring
+ *   readers      two: wait on the kqueue, post its notes to the vnodes; one
+ *                at a time may serve a vnode itself
  *   worker 0..   serve vnodes and instances; worker 0 keeps the timer and
  *                never takes bulk directories
  *   housekeeper  unlinks, waits for epochs, frees, closes descriptors
@@ -26,6 +27,7 @@
 #include "pipeline/instance.h"
 #include "pipeline/lot.h"
 #include "pipeline/note.h"
+#include "pipeline/relay.h"
 #include "pipeline/stats.h"
 #include "pipeline/timer.h"
 #include "pipeline/trace.h"
@@ -36,6 +38,7 @@
 enum {
     WORKERS_MIN = 2, /* one never takes bulk, another does */
     WORKERS_MAX = LOT_SLEEPERS_MAX,
+    READERS = 2, /* one serves, the other is there to collect */
     /* Removed watches whose IN_IGNORED is unread, per instance: beyond, no
        watch can be added.  Linux queues as many events by default. */
     ENDED_UNTOLD_MAX = 16384,
@@ -45,9 +48,18 @@ enum {
     BULK_NS = 500 * 1000,
     /* Shorter rests cost more to arrange than they save. */
     REST_NS_MIN = 30 * 1000,
-    /* A rename's second half is waited for so long at most: its directory
-       may be listing for much longer, and must not hold others up. */
+    /* All listings together may take one part in so many of a CPU's time for
+       long, and as much at once as the share of STORM_SLACK_NS.  Who has more
+       to list waits for it, so long at most. */
+    STORM_SHARE = 4,
+    STORM_SLACK_NS = 20 * 1000 * 1000,
+    STORM_REST_NS_MAX = 50 * 1000 * 1000,
+    /* A rename's second half is waited for so long at most while something is
+       pending for a directory that takes longer to list: that must not hold
+       others up.  Else it is CPUs alone that are waited for. */
     HOLD_NS_MAX = 5 * 1000 * 1000,
+    HOLD_IDLE_NS_MAX = 100 * 1000 * 1000,
+    SLOW_ENTRIES = 1024,
     /* What decides on the order of events is waited for longer: the end of a
        watched directory that is gone, the name of an object that moved.  Some
        guests lose what is told in another order. */
@@ -58,6 +70,9 @@ enum {
     RETRY_US_MAX = 1000 * 1000,
 };
 
+/* engine.turn: it has one generation and one bit, "collect once more". */
+enum { TURN_GENERATION = 0, TURN_AGAIN = 1 };
+
 CK_RING_PROTOTYPE(note, note)
 
 enum house_state {
@@ -67,10 +82,12 @@ enum house_state {
 };
 
 struct child;
+struct serving;
 
+/* A thread that serves vnodes: workers, and behind them the readers. */
 struct worker {
     struct vnotify *engine;
-    unsigned index;
+    unsigned index; /* worker_count and up: a reader */
     pthread_t thread;
     struct tally *tally;
     ck_epoch_record_t epoch;
@@ -78,11 +95,15 @@ struct worker {
     struct timer timer; /* worker 0's alone */
     struct alarms alarms; /* worker 0's */
     uint64_t hold_due_ns; /* worker 0's: when to look at holds, 0: never */
+    uint64_t hurry_due_ns; /* worker 0's: when to look who rests, 0: never */
+    uint64_t hurried_ns;   /* worker 0's: no sooner than that again */
 };
 
 struct vnotify {
     struct kq *kq;
     struct registry registry;
+    struct radix by_index; /* I5, registry lock: instances */
+    uint32_t last_index;   /* registry lock: never used again */
     struct arenas arenas;
     struct builders builders; /* callers' */
     struct fault fault;
@@ -98,12 +119,13 @@ struct vnotify {
     struct note *notes;
 
     struct handoff again;    /* vnodes to be served later: worker 0 */
-    struct handoff bulk;     /* bulk vnodes: workers 1.. */
+    struct relay bulk;       /* bulk vnodes: workers 1.. */
     struct handoff deliver;  /* instances to be dispatched: any worker */
     struct handoff held;     /* instances that wait for a barrier */
     struct handoff alarms;   /* vnodes that asked for one: worker 0 (A1) */
     struct handoff retired;  /* watches: housekeeper */
     struct handoff retired_children; /* housekeeper */
+    struct handoff outgrown; /* crowds: housekeeper */
     struct handoff closed;   /* instances: housekeeper */
     struct handoff released; /* vnodes: housekeeper */
 
@@ -112,12 +134,17 @@ struct vnotify {
     _Atomic uint32_t last_cookie; /* relaxed: unique is enough */
     _Atomic uint32_t failing;     /* vnodes whose listing failed: E1 */
     _Atomic uint32_t retry_now;   /* E2: 0, or RETRY_ORDERED | its phases */
-    _Atomic uint64_t hold_asked;  /* E3: a hold began then: worker 0 arms */
+    _Atomic uint64_t hold_asked;  /* E3: a hold began then, or notes came while
+                                     one lasted: worker 0 arms, and looks who
+                                     rests */
     _Atomic uint32_t holds;       /* watches that wait now: E1 */
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
     _Atomic uint32_t stop;        /* E4: threads end */
-    _Atomic uint32_t turns;       /* E6: the reader's; odd while it is in one */
+    struct claim turn;            /* of collecting: a reader's; C1, C2 */
+    uint64_t turns_paced_ns;      /* its holder's: see breathe in reader.c */
+    _Atomic uint32_t reader_serves; /* E7: one of them does */
+    _Atomic uint32_t turns;       /* E6: the holder's; odd while it is in one */
     _Atomic uint32_t turn_waiters; /* E6: calls that sleep on `turns` */
     _Atomic uint32_t house;       /* E5: enum house_state */
     _Atomic uint32_t opens_asked; /* somebody was told of opens; relaxed: an
@@ -126,14 +153,21 @@ struct vnotify {
     _Atomic uint32_t open_fds;    /* relaxed: the same, of watched directories */
     _Atomic uint64_t sweep_cost_ns; /* of one pass over all that is swept;
                                        relaxed: of cost alone */
+    _Atomic uint64_t paced_ns;    /* when their share of the time will have
+                                     covered all small listings; relaxed: of
+                                     cost alone */
+    _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
+    _Atomic uint32_t slow_busy;   /* directories, slower to list than a hold
+                                     lasts, with something pending; relaxed: of
+                                     how long to wait alone */
     _Atomic uint32_t instances;   /* relaxed: a statistic */
     _Atomic uint32_t watches;     /* relaxed: a statistic */
 
     ck_epoch_t epoch;
     struct lot lot;
-    pthread_t reader, housekeeper;
-    struct tally *tallies; /* workers', then the callers', then the reader's */
-    struct worker *workers;
+    pthread_t housekeeper;
+    struct tally *tallies; /* one for each of workers */
+    struct worker *workers; /* and READERS readers behind them */
     unsigned worker_count;
 };
 
@@ -147,11 +181,30 @@ static inline void *engine_udata(const struct vnode *vnode)
                     (uintptr_t)vnode->is_dir << 31 | vnode->slot);
 }
 
+/* Holder: does it take long to list? */
+static inline bool vnode_is_bulk(const struct vnode *vnode)
+{
+    return vnode->least_cost_ns > BULK_NS;
+}
+
 /* Every vnode's tickets come from one counter: V3. */
 static inline uint64_t engine_tick(struct vnotify *engine)
 {
     return 1 + atomic_fetch_add_explicit(&engine->ticks, 1, /* V3 */
                                          memory_order_seq_cst);
+}
+
+static inline uint64_t engine_snapshot_id(struct vnotify *engine)
+{
+    /* relaxed: unique is enough */
+    return 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
+                                         memory_order_relaxed);
+}
+
+/* Workers and readers. */
+static inline unsigned engine_servers(const struct vnotify *engine)
+{
+    return engine->worker_count + READERS;
 }
 
 /* Do the host's notes tell who opened and closed a file? */
@@ -164,7 +217,7 @@ static inline bool engine_sees_closes(const struct vnotify *engine)
 }
 
 /* reader.c */
-void *reader_main(void *engine);
+void *reader_main(void *worker);
 /* Any thread but the reader: returns when all that the host had noted before
    the call has been collected.  Waits for one or two turns, not for workers
    (unless the ring is full), and not at all if nothing is there. */
@@ -193,6 +246,11 @@ void *worker_main(void *worker);
 void worker_serve(struct worker *, struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
+/* What is there before the whole listing is (stream.h). */
+void serve_offer(struct serving *, struct vnode *, struct offer *);
+/* When the host noted a rename across directories that the listing under way
+   may be the first to show, or 0. */
+uint64_t vnode_has_crossed(const struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 
@@ -213,6 +271,7 @@ void *housekeeper_main(void *engine);
 void housekeeper_wake(struct vnotify *);
 void housekeeper_retire(struct vnotify *, struct watch *);
 void housekeeper_retire_child(struct vnotify *, struct child *);
+void housekeeper_free_crowd(struct vnotify *, struct crowd *); /* NULL: ok */
 void housekeeper_close(struct vnotify *, struct vnotify_instance *);
 /* The caller gave up the last user of the vnode. */
 void housekeeper_put_vnode(struct vnotify *, struct vnode *);

@@ -45,6 +45,14 @@ void housekeeper_retire_child(struct vnotify *engine, struct child *child)
     housekeeper_wake(engine);
 }
 
+void housekeeper_free_crowd(struct vnotify *engine, struct crowd *crowd)
+{
+    if (crowd == NULL)
+        return;
+    handoff_give(&engine->outgrown, &crowd->retire_link);
+    housekeeper_wake(engine);
+}
+
 void housekeeper_close(struct vnotify *engine,
                        struct vnotify_instance *instance)
 {
@@ -68,14 +76,26 @@ void housekeeper_put_vnode(struct vnotify *engine, struct vnode *vnode)
         housekeeper_release(engine, vnode);
 }
 
-static void unlink_watch(struct vnotify *engine, struct watch *watch)
+/* Its seat is nobody's again: descriptors are not given out twice. */
+static void clear_seat(struct vnotify_instance *instance, int wd,
+                       struct radix_trimmed *trimmed)
+{
+    pthread_mutex_lock(&instance->lock);
+    atomic_store_explicit(radix_find(&instance->seats, (uint32_t)wd), 0,
+                          memory_order_release); /* W6 */
+    if (wd / RADIX_FAN != instance->last_wd / RADIX_FAN)
+        radix_trim(&instance->seats, (uint32_t)wd, trimmed);
+    pthread_mutex_unlock(&instance->lock);
+}
+
+static void unlink_watch(struct vnotify *engine, struct watch *watch,
+                         struct radix_trimmed *trimmed)
 {
     struct vnotify_instance *instance = watch->instance;
 
-    pthread_mutex_lock(&instance->lock);
-    instance_remove(instance, watch);
-    pthread_mutex_unlock(&instance->lock);
-    registry_unlink(&engine->registry, &watch->vnode->watches, &watch->chain);
+    registry_leave(&engine->registry, watch->vnode,
+                   roster_entry(instance->index, watch->wd));
+    clear_seat(instance, watch->wd, trimmed);
     /* relaxed: for decisions of cost, and a statistic */
     atomic_fetch_sub_explicit(&instance->watches, 1, memory_order_relaxed);
     if (watch->removed)
@@ -110,6 +130,7 @@ static void free_vnode(struct vnotify *engine, struct vnode *vnode)
         atomic_fetch_sub_explicit(&engine->child_fds, 1,
                                   memory_order_relaxed);
     snapshot_release(&engine->arenas, vnode->current);
+    roster_fini(&vnode->watches);
     /* A1: relaxed: before the close, whose generation whoever reads it has */
     atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
     claim_close(&vnode->claim, &engine->barrier);
@@ -157,9 +178,34 @@ static void free_instances(struct vnotify *engine, struct handoff_link *closed)
             HANDOFF_OBJECT(struct vnotify_instance, link, closed);
 
         closed = closed->next;
+        instance_bury_dead(instance);
         empty_inbox(engine, instance);
         instance_release(instance);
     }
+}
+
+static void free_crowds(struct handoff_link *outgrown)
+{
+    while (outgrown != NULL) {
+        struct crowd *crowd =
+            HANDOFF_OBJECT(struct crowd, retire_link, outgrown);
+
+        outgrown = outgrown->next;
+        free(crowd);
+    }
+}
+
+/* No roster's entry leads to it any more, or to a watch of its that sleeps. */
+static void unlink_instance(struct vnotify *engine,
+                            struct vnotify_instance *instance,
+                            struct radix_trimmed *trimmed)
+{
+    instance_end_dormant(instance);
+    pthread_mutex_lock(&engine->registry.lock);
+    atomic_store_explicit(radix_find(&engine->by_index, instance->index), 0,
+                          memory_order_release); /* I5 */
+    radix_trim(&engine->by_index, instance->index, trimmed);
+    pthread_mutex_unlock(&engine->registry.lock);
 }
 
 /*
@@ -170,19 +216,26 @@ static void free_instances(struct vnotify *engine, struct handoff_link *closed)
  */
 static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
 {
-    /* Instances first: all watches of these are in `retired` by now. */
+    struct radix_trimmed trimmed = { 0 };
+    struct handoff_link *outgrown = handoff_take(&engine->outgrown);
     struct handoff_link *closed = handoff_take(&engine->closed);
-    struct handoff_link *watches = handoff_take(&engine->retired);
-    struct handoff_link *vnodes = handoff_take(&engine->released);
-    struct handoff_link *children;
+    struct handoff_link *watches, *vnodes, *children;
 
+    /* Instances first: all watches of these are in `retired` by now. */
+    for (struct handoff_link *at = closed; at != NULL; at = at->next)
+        unlink_instance(engine,
+                        HANDOFF_OBJECT(struct vnotify_instance, link, at),
+                        &trimmed);
+    watches = handoff_take(&engine->retired);
+    vnodes = handoff_take(&engine->released);
     for (struct handoff_link *at = watches; at != NULL; at = at->next)
-        unlink_watch(engine, HANDOFF_OBJECT(struct watch, retire_link, at));
+        unlink_watch(engine, HANDOFF_OBJECT(struct watch, retire_link, at),
+                     &trimmed);
     for (struct handoff_link *at = vnodes; at != NULL; at = at->next)
         keep_end(engine, HANDOFF_OBJECT(struct vnode, link, at));
     children = handoff_take(&engine->retired_children);
     if (watches != NULL || closed != NULL || children != NULL ||
-        vnodes != NULL) { /* V8: their slots are used again */
+        outgrown != NULL || vnodes != NULL) { /* V8: slots are used again */
         ck_epoch_synchronize(record);
         SYNC_ACQUIRE(&engine->epoch);
     }
@@ -190,12 +243,15 @@ static void tidy(struct vnotify *engine, ck_epoch_record_t *record)
     free_children(engine, children);
     free_instances(engine, closed);
     free_vnodes(engine, vnodes);
+    free_crowds(outgrown);
+    radix_free_trimmed(&trimmed);
 }
 
 static bool idle(struct vnotify *engine)
 {
     return handoff_empty(&engine->closed) && handoff_empty(&engine->retired) &&
            handoff_empty(&engine->released) &&
+           handoff_empty(&engine->outgrown) &&
            handoff_empty(&engine->retired_children);
 }
 

@@ -9,40 +9,22 @@
 #include <unistd.h>
 
 #include "pipeline/engine.h"
-#include "pipeline/hash.h"
-#include "pipeline/table.h"
 
-static unsigned long wd_hash(const void *object, unsigned long seed)
+bool instance_of_entry(struct vnotify *engine, uint64_t entry,
+                       struct vnotify_instance **instance,
+                       _Atomic uint64_t **seat)
 {
-    const struct watch *watch = object;
+    radix_word *by_index =
+        radix_find(&engine->by_index, entry_instance(entry));
+    /* I5: acquire: the instance is complete */
+    uint64_t found = by_index == NULL ? 0 : atomic_load_explicit(
+                                                by_index, memory_order_acquire);
 
-    (void)seed;
-    return (unsigned long)hash_u64((uint64_t)watch->wd);
-}
-
-static bool wd_equal(const void *a, const void *b)
-{
-    const struct watch *x = a, *y = b;
-
-    return x->wd == y->wd;
-}
-
-struct watch *instance_find(struct vnotify_instance *instance, int wd)
-{
-    struct watch key = { .wd = wd };
-
-    return ck_hs_get(&instance->by_wd, wd_hash(&key, 0), &key);
-}
-
-int instance_insert(struct vnotify_instance *instance, struct watch *watch)
-{
-    return ck_hs_put(&instance->by_wd, wd_hash(watch, 0), watch) ? 0
-                                                                 : -ENOMEM;
-}
-
-void instance_remove(struct vnotify_instance *instance, struct watch *watch)
-{
-    (void)ck_hs_remove(&instance->by_wd, wd_hash(watch, 0), watch);
+    if (found == 0)
+        return false;
+    *instance = (struct vnotify_instance *)(uintptr_t)found;
+    *seat = radix_find(&(*instance)->seats, (uint32_t)entry_wd(entry));
+    return *seat != NULL;
 }
 
 /* Readiness by descriptor: an eventfd whose count follows the queue. */
@@ -58,16 +40,34 @@ static void ready_by_descriptor(void *arg)
         (void)!read(instance->event_fd, &one, sizeof(one));
 }
 
+/* I5: where rosters' entries find it. */
+static int enter(struct vnotify *engine, struct vnotify_instance *instance)
+{
+    radix_word *word = NULL;
+
+    pthread_mutex_lock(&engine->registry.lock);
+    if (engine->last_index < UINT32_MAX)
+        word = radix_make(&engine->by_index, engine->last_index + 1);
+    if (word != NULL) {
+        instance->index = ++engine->last_index;
+        atomic_store_explicit(word, (uint64_t)(uintptr_t)instance,
+                              memory_order_release); /* I5 */
+    }
+    pthread_mutex_unlock(&engine->registry.lock);
+    return word == NULL ? -ENOMEM : 0;
+}
+
 static int init_parts(struct vnotify *engine, struct vnotify_instance *instance)
 {
-    if (!table_init(&instance->by_wd, wd_hash, wd_equal))
-        return -ENOMEM;
-    if (queue_init(&instance->queue, &engine->arenas, engine->queue_events) !=
-        0) {
-        ck_hs_destroy(&instance->by_wd);
-        return -ENOMEM;
-    }
-    return 0;
+    int err = queue_init(&instance->queue, &engine->arenas,
+                         engine->queue_events);
+
+    if (err != 0)
+        return err;
+    err = enter(engine, instance);
+    if (err != 0)
+        queue_fini(&instance->queue);
+    return err;
 }
 
 int vnotify_instance_create(struct vnotify *engine, vnotify_ready_fn *ready,
@@ -126,7 +126,7 @@ void instance_release(struct vnotify_instance *instance)
         return;
     assert(handoff_empty(&instance->inbox));
     queue_fini(&instance->queue);
-    ck_hs_destroy(&instance->by_wd);
+    radix_fini(&instance->seats);
     pthread_mutex_destroy(&instance->lock);
     if (instance->event_fd >= 0)
         close(instance->event_fd);
@@ -148,20 +148,69 @@ static void seize(struct vnotify_instance *instance)
     claim_close(&instance->claim, barrier);
 }
 
-static void end_watches(struct vnotify_instance *instance)
+static void end_watch(struct vnotify_instance *instance, struct watch *watch)
 {
-    ck_hs_iterator_t iterator = CK_HS_ITERATOR_INITIALIZER;
-    void *object;
-
-    while (ck_hs_next(&instance->by_wd, &iterator, &object)) {
-        struct watch *watch = object;
-
-        (void)watch_end(watch);
-        if (!watch->retired) {
-            watch->retired = true;
-            housekeeper_retire(instance->engine, watch);
-        }
+    (void)watch_end(watch);
+    if (!watch->retired) {
+        watch->retired = true;
+        housekeeper_retire(instance->engine, watch);
     }
+}
+
+static void end_if_woken(void *arg, uint32_t wd, radix_word *seat)
+{
+    struct watch *watch =
+        seat_watch(atomic_load_explicit(seat, memory_order_acquire)); /* W6 */
+
+    (void)wd;
+    if (watch != NULL)
+        end_watch(arg, watch);
+}
+
+static void end_dormant(void *arg, uint32_t wd, radix_word *seat)
+{
+    struct vnotify_instance *instance = arg;
+    struct registry *registry = &instance->engine->registry;
+    uint64_t found = atomic_load_explicit(seat, memory_order_acquire); /* W6 */
+
+    while (seat_is_dormant(found)) {
+        if (!atomic_compare_exchange_weak_explicit(
+                seat, &found, found | SEAT_DEAD, memory_order_acq_rel,
+                memory_order_acquire)) /* W6 */
+            continue;
+        registry_leave(registry, registry_slot(registry, seat_slot(found)),
+                       roster_entry(instance->index, (int)wd));
+        /* relaxed: a statistic */
+        atomic_fetch_sub_explicit(&instance->engine->watches, 1,
+                                  memory_order_relaxed);
+        return;
+    }
+    if (seat_watch(found) != NULL) /* woken since the instance was destroyed */
+        end_watch(instance, seat_watch(found));
+}
+
+void instance_end_dormant(struct vnotify_instance *instance)
+{
+    radix_each(&instance->seats, end_dormant, instance);
+}
+
+static void bury_dead(void *arg, uint32_t wd, radix_word *seat)
+{
+    struct vnotify *engine = ((struct vnotify_instance *)arg)->engine;
+    /* relaxed, here and below: nobody walks to it any more (W6) */
+    uint64_t found = atomic_load_explicit(seat, memory_order_relaxed);
+
+    (void)wd;
+    if (!seat_is_dead(found))
+        return;
+    atomic_store_explicit(seat, 0, memory_order_relaxed);
+    housekeeper_put_vnode(
+        engine, registry_slot(&engine->registry, seat_slot(found)));
+}
+
+void instance_bury_dead(struct vnotify_instance *instance)
+{
+    radix_each(&instance->seats, bury_dead, instance);
 }
 
 void vnotify_instance_destroy(struct vnotify_instance *instance)
@@ -170,7 +219,7 @@ void vnotify_instance_destroy(struct vnotify_instance *instance)
 
     seize(instance);
     pthread_mutex_lock(&instance->lock);
-    end_watches(instance);
+    radix_each(&instance->seats, end_if_woken, instance);
     pthread_mutex_unlock(&instance->lock);
     dispatch_abandon(instance);
     /* relaxed: a statistic */

@@ -8,17 +8,17 @@
  * LIFETIME  instance_create .. instance_destroy; after that its claim's
  *           generation has ended, so no post reaches it; memory goes with the
  *           last reference.
- * Protocol  I1..I4.
+ * Protocol  I1..I5.
  */
 #pragma once
 
-#include <ck_hs.h>
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "pipeline/claim.h"
 #include "pipeline/plan.h"
 #include "pipeline/queue.h"
+#include "pipeline/radix.h"
 #include "pipeline/watch.h"
 
 /* Pending bits of an instance's claim. */
@@ -53,8 +53,9 @@ struct vnotify_instance {
     int event_fd;                 /* or -1: readiness by callback */
     struct queue queue;
 
+    uint32_t index;       /* fixed: in engine.by_index, and in rosters */
+    struct radix seats;   /* by watch descriptor: W6 */
     pthread_mutex_t lock; /* control */
-    ck_hs_t by_wd;
     int last_wd;
 
     _Atomic uint32_t ended;       /* removed, with IN_IGNORED untold; relaxed:
@@ -75,10 +76,16 @@ struct vnotify;
 void instance_acquire(struct vnotify_instance *);
 void instance_release(struct vnotify_instance *);
 
-/* Instance lock held. */
-struct watch *instance_find(struct vnotify_instance *, int wd);
-int instance_insert(struct vnotify_instance *, struct watch *); /* -ENOMEM */
-void instance_remove(struct vnotify_instance *, struct watch *);
+/* The watch of a roster's entry (roster.h): its instance and its seat.  False:
+   it is gone.  Inside an epoch section. */
+bool instance_of_entry(struct vnotify *, uint64_t entry,
+                       struct vnotify_instance **, _Atomic uint64_t **seat);
+
+/* The housekeeper: the instance is closed.  All that is dormant is dead from
+   here on, everything else in `retired`. */
+void instance_end_dormant(struct vnotify_instance *);
+/* An epoch later: lets go of the vnodes of what is dead. */
+void instance_bury_dead(struct vnotify_instance *);
 
 /* Reader, after it popped: readiness follows, and what was behind goes on. */
 void instance_made_room(struct vnotify_instance *);

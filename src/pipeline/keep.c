@@ -221,12 +221,6 @@ static void let_leaving_go(struct keeper *k)
 
 /* Following the listing. */
 
-static void terminate(char name[UINT8_MAX + 1], const struct entry *entry)
-{
-    memcpy(name, entry->name, entry->name_len);
-    name[entry->name_len] = '\0';
-}
-
 /* By what the last listing has changed. */
 static int follow_delta(struct keeper *k, const struct delta *delta)
 {
@@ -259,7 +253,7 @@ static void take_in_entry(struct keeper *k, const struct entry *entry)
 {
     char name[UINT8_MAX + 1];
 
-    terminate(name, entry);
+    entry_name(entry, name);
     take_in(k, entry->ino, name, entry->type, NULL);
 }
 

@@ -1,8 +1,8 @@
 /*
  * note.h - raw vnode notes, and what they hint at
  *
- * A note is what travels from the reader to the workers: which vnode, and the
- * kqueue's bits.  A hint is what the bits may mean for a vnode of this kind;
+ * A note is what travels from the reader to the workers: which vnode is to be
+ * served.  A hint is what the kqueue's bits may mean for a vnode of this kind;
  * hints are the pending bits of a vnode's claim.
  */
 #pragma once
@@ -13,11 +13,9 @@
 #include "vnotify.h"
 
 struct note {
-    uint32_t vnode;      /* slot; 0 is not a vnode but the retry order */
-    uint32_t generation; /* of that slot when the knote was made */
-    uint32_t fflags;     /* NOTE_* of the host */
-    uint8_t phases;      /* barrier phases whose counts this note holds */
-    bool dir;            /* the vnode is a directory */
+    uint32_t vnode;      /* slot of one that is held, its hints are posted; 0 is
+                            not a vnode but the retry order */
+    uint8_t phases;      /* the retry order's: barrier phases that it holds */
     uint64_t read_ns;    /* when the reader had it */
 };
 

@@ -55,15 +55,53 @@ static uint32_t since_joined(const struct vnode *vnode,
                                                    : events;
 }
 
+/* Walking a roster, inside an epoch section: the next watch that is awake. */
+static struct watch *next_watch(struct vnotify *engine,
+                                const struct roster *watches, uint32_t *at)
+{
+    struct vnotify_instance *instance;
+    _Atomic uint64_t *seat;
+    struct watch *watch = NULL;
+    uint64_t entry;
+
+    while (watch == NULL && (entry = roster_next(watches, at)) != 0)
+        if (instance_of_entry(engine, entry, &instance, &seat))
+            watch = seat_watch(
+                atomic_load_explicit(seat, memory_order_acquire)); /* W6 */
+    return watch;
+}
+
+int offer_wake(struct worker *worker, struct vnode *vnode)
+{
+    struct vnotify *engine = worker->engine;
+    ck_epoch_section_t section;
+    uint64_t entry;
+    uint32_t at = 0;
+    int err = 0;
+
+    worker_begin_walk(worker, &section);
+    while (err == 0 && (entry = roster_next(&vnode->watches, &at)) != 0) {
+        struct vnotify_instance *instance;
+        _Atomic uint64_t *seat;
+        struct watch *woken;
+
+        if (instance_of_entry(engine, entry, &instance, &seat))
+            err = watch_wake(instance, entry_wd(entry), seat, false, &woken);
+    }
+    worker_end_walk(worker, &section);
+    return err;
+}
+
 void offer_to_watches(struct serving *s, struct vnode *vnode,
                       struct offer *offer, const struct fate *fate)
 {
     ck_epoch_section_t section;
-    struct chain_link *at;
+    struct watch *watch;
+    uint32_t at = 0;
 
     worker_begin_walk(s->worker, &section);
-    for (at = chain_first(&vnode->watches); at != NULL; at = chain_next(at)) {
-        struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
+    while ((watch = next_watch(s->worker->engine, &vnode->watches, &at)) !=
+           NULL) {
         uint32_t self = since_joined(vnode, watch, fate->self,
                                      fate->lasting);
 
@@ -86,10 +124,11 @@ static int offer_content(struct serving *s, const struct vnode *dir,
                          const struct vnode *vnode,
                          const struct finding *finding, uint32_t lasting)
 {
-    struct chain_link *at;
+    struct watch *watch;
+    uint32_t at = 0;
 
-    for (at = chain_first(&dir->watches); at != NULL; at = chain_next(at)) {
-        struct watch *watch = CHAIN_OBJECT(struct watch, chain, at);
+    while ((watch = next_watch(s->worker->engine, &dir->watches, &at)) !=
+           NULL) {
         /* relaxed: a new mask takes effect soon */
         uint32_t bits = finding->bits &
                         atomic_load_explicit(&watch->mask,

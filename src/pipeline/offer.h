@@ -22,6 +22,10 @@ struct serving {
     unsigned phases; /* of the item that this worker holds */
 };
 
+/* Wakes all that is dormant of the vnode's watches, before any of it is told
+   anything, or `current` changes.  0 or -ENOMEM. */
+int offer_wake(struct worker *, struct vnode *);
+
 /* `offer` (or NULL) and self events, to every watch of the vnode. */
 void offer_to_watches(struct serving *, struct vnode *, struct offer *offer,
                       const struct fate *);

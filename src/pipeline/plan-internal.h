@@ -18,6 +18,7 @@ struct part {
     bool following; /* in the chain that is being followed */
     bool is_watched; /* a directory that is gone, and that the guest watches:
                         its end is told first */
+    bool is_new;    /* come: told as such, whatever its times say */
 };
 
 /* A listed name of a child with content. */

@@ -108,17 +108,23 @@ static bool crossed_alone(const struct round *round, const struct part *part)
 /* Did this come by a rename whose other half is nowhere in this round? */
 static bool moved_in(const struct round *round, const struct part *come)
 {
-    return come->pair == NO_PART &&
+    return come->pair == NO_PART && !come->is_new &&
            (delta_moved_in(round->sources[come->source].delta,
                            come->change) ||
             crossed_alone(round, come));
+}
+
+/* Did it leave by a rename whose other half is not told beside it? */
+static bool moved_out(const struct round *round, const struct part *gone)
+{
+    return gone->change->lives || crossed_alone(round, gone);
 }
 
 static void tell_delete(struct round *round, struct part *gone)
 {
     gone->done = true;
     plan_put_content_of_gone(round, gone);
-    if (gone->change->lives || crossed_alone(round, gone)) {
+    if (moved_out(round, gone)) {
         plan_put_part(round, gone, VN_IN_MOVED_FROM, next_cookie(round));
         return;
     }
@@ -126,11 +132,14 @@ static void tell_delete(struct round *round, struct part *gone)
     plan_put_part(round, gone, VN_IN_DELETE, 0);
 }
 
-/* A pair falls apart into a delete now and a create later. */
+/* A pair falls apart into a delete now and a create later: what is said to be
+   gone for good is said to be new. */
 static void break_pair(struct round *round, struct part *gone)
 {
-    round->plan->parts[gone->pair].pair = NO_PART;
-    gone->pair = NO_PART;
+    struct part *come = &round->plan->parts[gone->pair];
+
+    come->pair = gone->pair = NO_PART;
+    come->is_new = !moved_out(round, gone);
     tell_delete(round, gone);
 }
 

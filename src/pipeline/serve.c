@@ -4,9 +4,8 @@
  * The holder of a vnode's claim lists it by the vnode's own descriptor,
  * compares with the listing before, offers what is new to every watch, posts
  * to their instances, and dispatches those whose claim it got.  A vnode that
- * must wait (resting after a long listing, or to be tried again after one that
- * failed) stays held and goes to worker 0's timer; one whose listing takes
- * long goes to a worker other than 0.
+ * must wait (resting, or to be tried again after a failure) stays held and goes
+ * to worker 0's timer; one that takes long goes to a worker other than 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
 #include "pipeline/offer.h"
+#include "pipeline/rest.h"
+#include "pipeline/stream.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -27,43 +28,49 @@ void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 
 static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 {
-    handoff_give(&engine->bulk, &vnode->link);
+    relay_give(&engine->bulk, &vnode->link);
     lot_wake(&engine->lot, LOT_ANYBODY - 1);
 }
 
 /* Listing. */
 
-static struct offer *offer_create(struct vnotify *engine, struct tally *tally,
-                                  struct snapshot *before,
-                                  struct snapshot *after, uint64_t begun)
+static bool has_children(const struct vnode *vnode)
 {
-    struct offer *offer = calloc(1, sizeof(*offer));
-    uint64_t start = now_ns();
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
+}
 
-    if (offer == NULL)
-        return NULL;
-    atomic_init(&offer->refs, 1);
-    offer->begun = begun;
+/* Of a whole listing. */
+static struct offer *make_offer(struct worker *worker, struct snapshot *before,
+                                struct snapshot *after, uint64_t begun)
+{
+    struct arenas *arenas = &worker->engine->arenas;
+    uint64_t start = now_ns();
+    struct delta *delta = NULL;
+    struct offer *offer;
+
     if (before != NULL && before != after) {
-        offer->delta = delta_create(&engine->arenas, before, after);
-        if (offer->delta == NULL) {
-            free(offer);
+        delta = delta_create(arenas, before, after);
+        if (delta == NULL)
             return NULL;
-        }
-        tally_add(tally, TALLY_DELTAS, 1);
-        tally_stage(tally, STAGE_DIFF, now_ns() - start);
+        tally_add(worker->tally, TALLY_DELTAS, 1);
+        tally_stage(worker->tally, STAGE_DIFF, now_ns() - start);
     }
-    snapshot_acquire(after);
-    offer->after = after;
+    offer = offer_create(after, delta, begun);
+    if (offer == NULL)
+        arena_free(arenas, delta);
     return offer;
 }
 
 /* By the vnode's own descriptor; one that is gone for good has no entries. */
-static int list_by_own(struct worker *worker, struct vnode *vnode)
+static int list_by_own(struct worker *worker, struct vnode *vnode,
+                       struct stream *stream)
 {
     struct vnotify *engine = worker->engine;
-    int fd = vnode_fd(engine, vnode);
+    struct snapshot *before = vnode->current;
+    int fd = vnode_fd(engine, vnode), err;
 
+    worker->builder.base = vnode->ino;
     if (fd == -ESTALE) {
         snapshot_list_removed(&worker->builder);
         return 0;
@@ -72,14 +79,20 @@ static int list_by_own(struct worker *worker, struct vnode *vnode)
         return fd;
     if (fault_hits(&engine->fault, FAULT_OPEN))
         return -EMFILE;
-    return snapshot_list(&worker->builder, fd, vnode->current, &engine->fault);
+    if (before == NULL)
+        return snapshot_list(&worker->builder, fd, NULL, NULL, &engine->fault);
+    snapshot_acquire(before); /* the stream may replace it meanwhile */
+    err = snapshot_list(&worker->builder, fd, before, &stream->follower,
+                        &engine->fault);
+    snapshot_release(&engine->arenas, before);
+    return err;
 }
 
 /*
  * When the host noted a rename across directories that this listing, ended now,
  * may be the first to show: since the one before began.  0: it did not.
  */
-static uint64_t crossed_since(const struct vnode *vnode)
+uint64_t vnode_has_crossed(const struct vnode *vnode)
 {
     /* relaxed: a note that is not posted yet is the next listing's */
     uint64_t crossed_ns = atomic_load_explicit(&vnode->crossed_ns,
@@ -88,64 +101,95 @@ static uint64_t crossed_since(const struct vnode *vnode)
     return crossed_ns > vnode->listed_ns ? crossed_ns : 0;
 }
 
-static int take_listing(struct worker *worker, struct vnode *vnode,
-                        uint64_t *begun, uint64_t *crossed_ns)
+static int take_listing(struct serving *s, struct vnode *vnode,
+                        struct stream *stream, uint64_t *crossed_ns)
 {
+    struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
-    uint64_t start = now_ns(), end;
+    uint64_t start = now_ns(), begun, end;
     int err;
 
     /* V3: "about to begin", then the ticket: an add_watch that still sees the
        one before has looked before the ticket was drawn. */
     atomic_store_explicit(&vnode->begun, UINT64_MAX, memory_order_seq_cst);
-    *begun = engine_tick(engine);
-    atomic_store_explicit(&vnode->begun, *begun, memory_order_seq_cst); /* V3 */
-    err = list_by_own(worker, vnode);
+    begun = engine_tick(engine);
+    atomic_store_explicit(&vnode->begun, begun, memory_order_seq_cst); /* V3 */
+    stream_begin(stream, s, vnode, begun);
+    err = list_by_own(worker, vnode, stream);
     end = now_ns();
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;
-    vnode->rest_until_ns = end + vnode->cost_ns;
     tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
     TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
           vnode->slot, worker->builder.count,
           (unsigned long long)vnode->cost_ns, err);
     if (err != 0)
         return err;
-    *crossed_ns = crossed_since(vnode);
+    *crossed_ns = vnode_has_crossed(vnode);
     vnode->listed_ns = start;
     tally_add(worker->tally, TALLY_LISTINGS, 1);
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
     return 0;
 }
 
-/* Told late, a rename of so many names is still a rename; past it, deletes and
-   creates, which say the same. */
-enum { LEARN_MAX = 16384 };
+enum {
+    /* Told late, a rename of so many names is still a rename; past it, deletes
+       and creates, which say the same. */
+    LEARN_MAX = 16384,
+    BURST = 16, /* more new names at once than that are a burst's */
+};
+
+/*
+ * Could any of what has come be a rename's second half?  A burst of new names
+ * alone, where the host would have said that an entry crossed directories, is
+ * taken to be new.  (If that note is still on its way, DELETE and CREATE will
+ * say the same as the move.)
+ */
+static bool is_burst_of_new(const struct vnotify *engine,
+                            const struct delta *delta, bool crossed)
+{
+    return delta->gone == 0 && delta->come > BURST && !crossed &&
+           (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0;
+}
+
+/*
+ * Looking at what has come does one thing more: it makes a kernel with
+ * multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
+ * distinctly.
+ */
+static void learn(struct vnotify *engine, struct vnode *vnode,
+                  struct delta *delta, bool crossed)
+{
+    if (!has_children(vnode) && is_burst_of_new(engine, delta, crossed))
+        delta_take_for_new(delta);
+    else if (vnode_fd(engine, vnode) >= 0)
+        delta_learn(delta, vnode_fd(engine, vnode), LEARN_MAX);
+}
 
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
-static int list(struct worker *worker, struct vnode *vnode,
-                struct offer **offer)
+static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
+    struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
-    struct snapshot *after = vnode->current;
-    uint64_t begun, crossed_ns;
-    int err = take_listing(worker, vnode, &begun, &crossed_ns);
+    struct snapshot *after;
+    struct stream stream;
+    uint64_t crossed_ns;
+    int err = take_listing(s, vnode, &stream, &crossed_ns);
     bool joined;
 
     *offer = NULL;
     if (err != 0)
         return err;
+    after = vnode->current;
     /* V3: a watch may have joined with a listing of its own; until it has
        been offered a later one, it is offered what we have. */
     joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
              vnode->offered;
-    if (after == NULL || !snapshot_same(&worker->builder, after)) {
-        /* relaxed: unique is enough */
-        uint64_t id = 1 + atomic_fetch_add_explicit(&engine->snapshot_id, 1,
-                                                    memory_order_relaxed);
+    if (after == NULL || stream_has_told(&stream) ||
+        !snapshot_same(&worker->builder, after)) {
         after = snapshot_create(&engine->arenas, &worker->builder,
-                                &engine->fault, id);
+                                &engine->fault, engine_snapshot_id(engine));
         if (after == NULL)
             return -ENOMEM;
     } else {
@@ -154,25 +198,21 @@ static int list(struct worker *worker, struct vnode *vnode,
             return 0;
         snapshot_acquire(after);
     }
-    *offer = offer_create(engine, worker->tally, vnode->current, after, begun);
+    *offer = make_offer(worker, vnode->current, after, stream.begun);
     if (*offer == NULL) {
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
     }
     (*offer)->crossed_ns = crossed_ns;
-    /* Looking at what has come does one thing more: it makes a kernel with
-       multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
-       distinctly. */
     if ((*offer)->delta != NULL) {
-        if (vnode_fd(engine, vnode) >= 0)
-            delta_learn((*offer)->delta, vnode_fd(engine, vnode), LEARN_MAX);
+        learn(engine, vnode, (*offer)->delta, crossed_ns != 0);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
     }
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
-    vnode->offered = begun;
+    vnode->offered = stream.begun;
     return 0;
 }
 
@@ -201,12 +241,6 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
         vnode->backoff_us = RETRY_US_MAX;
 }
 
-static bool has_children(const struct vnode *vnode)
-{
-    /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&vnode->content, memory_order_relaxed) != 0;
-}
-
 /* The children follow the listing that was told.  0 or -ENOMEM. */
 static int keep(struct serving *s, struct vnode *vnode,
                 const struct offer *offer)
@@ -221,6 +255,17 @@ static int keep(struct serving *s, struct vnode *vnode,
         keep_owe(engine, vnode);
     offer_dispatch(s);
     return err;
+}
+
+void serve_offer(struct serving *s, struct vnode *vnode, struct offer *offer)
+{
+    static const struct fate none;
+
+    offer_to_watches(s, vnode, offer, &none);
+    offer_dispatch(s);
+    /* What fails here is owed by the children, or made good with the whole
+       listing. */
+    (void)keep(s, vnode, offer);
 }
 
 static bool must_list(const struct vnode *vnode, uint32_t hints)
@@ -290,14 +335,14 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
     if ((hints & HINT_ALARM) != 0)
         /* relaxed: holders alone write it (A1) */
         atomic_store_explicit(&vnode->alarm_ns, 0, memory_order_relaxed);
-    if (!can_open(worker->engine, vnode, hints) ||
-        (must_list(vnode, hints) && list(worker, vnode, &offer) != 0)) {
+    if (offer_wake(worker, vnode) != 0 ||
+        !can_open(worker->engine, vnode, hints) ||
+        (must_list(vnode, hints) && list(&s, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }
-    if (offer != NULL) {
+    if (offer != NULL)
         offer->noted_ns = s.noted_ns;
-    }
     if (tell_watches(&s, vnode, hints, offer) != 0)
         owed = hints & ~(uint32_t)HINT_LIST;
     if (keep(&s, vnode, offer) != 0)
@@ -322,7 +367,7 @@ static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (vnode->least_cost_ns > BULK_NS || has_children(vnode));
+           (vnode_is_bulk(vnode) || has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)
@@ -342,9 +387,10 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         uint32_t hints;
         bool served;
 
-        if (now + REST_NS_MIN < vnode->rest_until_ns) {
+        rest_count_slow(engine, vnode, true);
+        if (now + REST_NS_MIN < rest_until(engine, vnode)) {
             tally_add(worker->tally, TALLY_RESTS, 1);
-            worker_defer(engine, vnode, vnode->rest_until_ns);
+            worker_defer(engine, vnode, rest_until(engine, vnode));
             return;
         }
         if (is_for_others(worker, vnode)) {
@@ -355,11 +401,15 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         if ((hints & HINT_RELEASE) != 0) {
             barrier_done(&engine->barrier, phases);
             count_failing(engine, vnode, false);
+            rest_count_slow(engine, vnode, false);
             housekeeper_release(engine, vnode);
             return;
         }
         served = serve_once(worker, vnode, hints | vnode->owed, phases);
+        if (vnode->is_dir)
+            rest_begin(engine, vnode, now);
         vnode_fd_done(vnode);
+        rest_count_slow(engine, vnode, false);
         if (!served) {
             /* First where a retry finds it, then done: see retry_all. */
             worker_defer(engine, vnode,

@@ -7,11 +7,10 @@
 #include <sys/stat.h>
 
 #include "pipeline/fault.h"
-#include "pipeline/hash.h"
+#include "pipeline/packed.h"
 #include "port/listing.h"
 
 enum {
-    ENTRY_HEADER = 10, /* inode 8, type 1, length 1 */
     /*
      * Large enough that directories of some thousand entries come in one
      * system call, and so in one consistent state; small enough that a huge
@@ -21,17 +20,22 @@ enum {
     BUILDER_BYTES_MIN = 64 * 1024,
 };
 
+void entry_read(const uint8_t *at, uint64_t base, struct entry *entry)
+{
+    entry->ino = base + (uint64_t)packed_difference(at);
+    entry->type = packed_type(at);
+    entry->name_len = packed_name_len(at);
+    entry->name = packed_name(at);
+}
+
 size_t snapshot_entry(const struct snapshot *snapshot, size_t offset,
                       struct entry *entry)
 {
     const uint8_t *at = snapshot->entries + offset;
 
     assert(offset < snapshot->bytes);
-    memcpy(&entry->ino, at, sizeof(entry->ino));
-    entry->type = at[8];
-    entry->name_len = at[9];
-    entry->name = (const char *)at + ENTRY_HEADER;
-    return offset + ENTRY_HEADER + entry->name_len;
+    entry_read(at, snapshot->base, entry);
+    return offset + packed_bytes(at);
 }
 
 void snapshot_acquire(struct snapshot *snapshot)
@@ -69,8 +73,15 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
     *builder = (struct snapshot_builder){ 0 };
 }
 
+static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+    return to + bytes;
+}
+
 struct listing_job {
     struct snapshot_builder *builder;
+    struct snapshot_follower *follower;
     const struct fault *fault;
 };
 
@@ -91,27 +102,28 @@ static int builder_add(void *arg, const struct listing_entry *listed)
     struct snapshot_builder *builder = job->builder;
     uint8_t *at;
 
+    if (listed == NULL) {
+        builder->calls++;
+        if (job->follower != NULL)
+            job->follower->call_ended(job->follower, builder);
+        return 0;
+    }
     if (builder->count == 1 && fault_hits(job->fault, FAULT_READ))
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
-    /* Names lie in the raw buffer in the order of one call: one that does not
-       lie behind the one before is another call's. */
-    if ((uintptr_t)listed->name <= builder->last_name)
-        builder->piecemeal = true;
-    builder->last_name = (uintptr_t)listed->name;
+    if (builder->used > SNAPSHOT_BYTES_MAX)
+        return -EFBIG;
     if (builder->size - builder->used <
-        (size_t)ENTRY_HEADER + listed->name_len) {
+        (size_t)PACKED_HEADER_MAX + listed->name_len) {
         int err = builder_grow(builder);
         if (err != 0)
             return err;
     }
     at = builder->bytes + builder->used;
-    memcpy(at, &listed->ino, sizeof(listed->ino));
-    at[8] = listed->type;
-    at[9] = (uint8_t)listed->name_len;
-    memcpy(at + ENTRY_HEADER, listed->name, listed->name_len);
-    builder->used += (size_t)ENTRY_HEADER + listed->name_len;
+    packed_write(at, listed, builder->base);
+    memcpy(at + packed_name_offset(at), listed->name, listed->name_len);
+    builder->used += packed_bytes(at);
     builder->count++;
     return 0;
 }
@@ -123,154 +135,20 @@ static bool removed(int host_fd)
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static size_t entry_bytes(const uint8_t *at)
-{
-    return (size_t)ENTRY_HEADER + at[9];
-}
-
-/*
- * A name can be listed twice if it went and came between two of the host's
- * calls.  The later entry is the newer; a snapshot has each name once.  The
- * earlier one is cut out.
- */
-static int mark_repeated(struct snapshot_builder *builder, bool *found)
-{
-    size_t slots = 64, slot;
-    uint32_t *table; /* 1 + offset */
-
-    while (slots < (size_t)builder->count * 2)
-        slots *= 2;
-    table = calloc(slots, sizeof(*table));
-    if (table == NULL)
-        return -ENOMEM;
-    *found = false;
-    for (size_t at = 0; at < builder->used;) {
-        uint8_t *entry = builder->bytes + at;
-        size_t bytes = entry_bytes(entry);
-        const char *name = (const char *)entry + ENTRY_HEADER;
-
-        slot = hash_bytes(name, entry[9]) & (slots - 1);
-        while (table[slot] != 0) {
-            uint8_t *other = builder->bytes + table[slot] - 1;
-            if (other[9] == entry[9] &&
-                memcmp(other + ENTRY_HEADER, name, entry[9]) == 0) {
-                *found = true;
-                other[8] = UINT8_MAX; /* no DT_* has this value */
-                break;
-            }
-            slot = (slot + 1) & (slots - 1);
-        }
-        table[slot] = (uint32_t)at + 1;
-        at += bytes;
-    }
-    free(table);
-    return 0;
-}
-
-/*
- * What has come since the listing before is all that can be there twice: a
- * snapshot has each name once, so of two entries of one name one at least is
- * not the next of those that the two listings have in common, in order.  Such
- * entries are few, unless the host's order has changed; then -1.
- */
-enum { NEWCOMERS = 8, LOOK_AHEAD = 8 };
-
-static bool same_bytes(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] && memcmp(a, b, entry_bytes(a)) == 0;
-}
-
-/* The offset behind this entry in `before`, if it is one of the next; or 0. */
-static size_t find_next(const struct snapshot *before, size_t at,
-                        const uint8_t *entry)
-{
-    for (int i = 0; i <= LOOK_AHEAD && at < before->bytes; i++) {
-        const uint8_t *other = before->entries + at;
-
-        at += entry_bytes(other);
-        if (same_bytes(other, entry))
-            return at;
-    }
-    return 0;
-}
-
-static int find_newcomers(const struct snapshot_builder *builder,
-                          const struct snapshot *before,
-                          const uint8_t *newcomers[NEWCOMERS])
-{
-    size_t before_at = 0, bytes;
-    int count = 0;
-
-    for (size_t at = 0; at < builder->used; at += bytes) {
-        const uint8_t *entry = builder->bytes + at;
-        size_t next = find_next(before, before_at, entry);
-
-        bytes = entry_bytes(entry);
-        if (next != 0)
-            before_at = next;
-        else if (count == NEWCOMERS)
-            return -1;
-        else
-            newcomers[count++] = entry;
-    }
-    return count;
-}
-
-static bool same_name(const uint8_t *a, const uint8_t *b)
-{
-    return a[9] == b[9] &&
-           memcmp(a + ENTRY_HEADER, b + ENTRY_HEADER, a[9]) == 0;
-}
-
-static bool may_repeat(const struct snapshot_builder *builder,
-                       const struct snapshot *before)
-{
-    const uint8_t *newcomers[NEWCOMERS];
-    int count =
-        before == NULL ? -1 : find_newcomers(builder, before, newcomers);
-
-    for (size_t at = 0; count > 0 && at < builder->used;) {
-        const uint8_t *entry = builder->bytes + at;
-
-        for (int i = 0; i < count; i++)
-            if (newcomers[i] != entry && same_name(newcomers[i], entry))
-                return true;
-        at += entry_bytes(entry);
-    }
-    return count < 0;
-}
-
-static int drop_repeated(struct snapshot_builder *builder)
-{
-    bool found;
-    size_t to = 0, bytes;
-    int err = mark_repeated(builder, &found);
-
-    if (err != 0 || !found)
-        return err;
-    builder->count = 0;
-    for (size_t from = 0; from < builder->used; from += bytes) {
-        bytes = entry_bytes(builder->bytes + from);
-        if (builder->bytes[from + 8] == UINT8_MAX)
-            continue;
-        memmove(builder->bytes + to, builder->bytes + from, bytes);
-        to += bytes;
-        builder->count++;
-    }
-    builder->used = to;
-    return 0;
-}
-
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
-                  const struct snapshot *before, const struct fault *fault)
+                  const struct snapshot *before,
+                  struct snapshot_follower *follower,
+                  const struct fault *fault)
 {
-    struct listing_job job = { builder, fault };
+    struct listing_job job = { builder, follower, fault };
     int err;
 
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
+    builder->calls = 0;
+    newcomers_begin(&builder->newcomers,
+                    before != NULL && before->base == builder->base ? before
+                                                                    : NULL);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
         host_fd, builder->raw, builder->raw_size, builder_add, &job);
@@ -279,8 +157,8 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
-    if (err == 0 && builder->piecemeal && may_repeat(builder, before))
-        err = drop_repeated(builder);
+    if (err == 0 && builder->calls > 1)
+        err = newcomers_drop_repeated(&builder->newcomers, builder);
     if (err != -ENOENT || !removed(host_fd))
         return err;
     builder->used = 0;
@@ -292,15 +170,20 @@ void snapshot_list_removed(struct snapshot_builder *builder)
 {
     builder->used = 0;
     builder->count = 0;
-    builder->last_name = 0;
-    builder->piecemeal = false;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
+}
+
+bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
+{
+    return a->bytes == b->bytes && a->base == b->base &&
+           memcmp(a->entries, b->entries, a->bytes) == 0;
 }
 
 bool snapshot_same(const struct snapshot_builder *builder,
                    const struct snapshot *snapshot)
 {
     return builder->used == snapshot->bytes &&
+           builder->base == snapshot->base &&
            memcmp(builder->bytes, snapshot->entries, builder->used) == 0;
 }
 
@@ -313,15 +196,48 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     if (fault_hits(fault, FAULT_ALLOC))
         return NULL;
     snapshot = arena_alloc(arenas, ARENA_SNAPSHOT,
-                           sizeof(*snapshot) + builder->used);
+                           offsetof(struct snapshot, entries) + builder->used);
     if (snapshot == NULL)
         return NULL;
     atomic_init(&snapshot->refs, 1);
     snapshot->count = builder->count;
     snapshot->id = id;
     snapshot->begun_rt_ns = builder->begun_rt_ns;
-    snapshot->listed_rt_ns = builder->listed_rt_ns;
-    snapshot->bytes = builder->used;
+    snapshot->base = builder->base;
+    snapshot->bytes = (uint32_t)builder->used;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
+}
+
+struct snapshot *snapshot_insert(const struct arenas *arenas,
+                                 const struct snapshot *before,
+                                 const struct snapshot_builder *builder,
+                                 const struct newcomer *new, int count,
+                                 uint64_t id)
+{
+    const size_t header = offsetof(struct snapshot, entries);
+    size_t more = 0, from = 0;
+    struct snapshot *after;
+    uint8_t *to;
+
+    for (int i = 0; i < count; i++)
+        more += packed_bytes(builder->bytes + new[i].at);
+    after = arena_alloc(arenas, ARENA_SNAPSHOT, header + before->bytes + more);
+    if (after == NULL)
+        return NULL;
+    memcpy(after, before, header);
+    atomic_init(&after->refs, 1);
+    after->id = id;
+    after->count += (uint32_t)count;
+    after->bytes += (uint32_t)more;
+    to = after->entries;
+    for (int i = 0; i < count; i++) {
+        const uint8_t *entry = builder->bytes + new[i].at;
+
+        to = put_bytes(to, before->entries + from, new[i].before_at - from);
+        from = new[i].before_at;
+        to = put_bytes(to, entry, packed_bytes(entry));
+    }
+    put_bytes(to, before->entries + from, before->bytes - from);
+    return after;
 }

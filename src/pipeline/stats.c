@@ -122,7 +122,7 @@ void vnotify_stats(struct vnotify *engine, struct vnotify_stats *stats)
     struct sums sums;
 
     memset(&sums, 0, sizeof(sums));
-    for (unsigned i = 0; i <= engine->worker_count; i++)
+    for (unsigned i = 0; i < engine_servers(engine); i++)
         add_tally(&sums, &engine->tallies[i]);
     *stats = (struct vnotify_stats){
         .notes = sums.counters[TALLY_NOTES],
@@ -135,6 +135,7 @@ void vnotify_stats(struct vnotify *engine, struct vnotify_stats *stats)
         .listings_unchanged = sums.counters[TALLY_LISTINGS_UNCHANGED],
         .listings_failed = sums.counters[TALLY_LISTINGS_FAILED],
         .entries_listed = sums.counters[TALLY_ENTRIES],
+        .names_streamed = sums.counters[TALLY_STREAMED],
         .rests = sums.counters[TALLY_RESTS],
         .deltas = sums.counters[TALLY_DELTAS],
         .rounds = sums.counters[TALLY_ROUNDS],
@@ -181,6 +182,7 @@ void vnotify_stats_print(const struct vnotify_stats *stats, FILE *out)
         { "worker: listings failed, retried", stats->listings_failed },
         { "worker: listings put off", stats->rests },
         { "worker: entries listed", stats->entries_listed },
+        { "worker: names told early", stats->names_streamed },
         { "worker: deltas", stats->deltas },
         { "dispatch: rounds", stats->rounds },
         { "dispatch: rounds that waited", stats->holds },

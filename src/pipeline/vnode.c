@@ -136,7 +136,8 @@ static void reset(struct vnode *vnode, const struct look *look)
     /* relaxed: published by the registry's lock */
     atomic_store_explicit(&vnode->most_links, look->links,
                           memory_order_relaxed);
-    chain_init(&vnode->watches);
+    /* relaxed: published by the registry's lock */
+    atomic_store_explicit(&vnode->watches.word, 0, memory_order_relaxed);
     chain_init(&vnode->parents);
     atomic_store_explicit(&vnode->begun, 0, memory_order_relaxed);
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
@@ -337,6 +338,25 @@ void registry_free(struct registry *registry, struct vnode *vnode)
     atomic_fetch_sub_explicit(&registry->in_use, 1, memory_order_relaxed);
     vnode->link.next = registry->free == NULL ? NULL : &registry->free->link;
     registry->free = vnode;
+    pthread_mutex_unlock(&registry->lock);
+}
+
+int registry_enter(struct registry *registry, struct vnode *vnode,
+                   uint64_t entry, struct crowd **outgrown)
+{
+    int err;
+
+    pthread_mutex_lock(&registry->lock);
+    err = roster_add(&vnode->watches, entry, outgrown);
+    pthread_mutex_unlock(&registry->lock);
+    return err;
+}
+
+void registry_leave(struct registry *registry, struct vnode *vnode,
+                    uint64_t entry)
+{
+    pthread_mutex_lock(&registry->lock);
+    roster_remove(&vnode->watches, entry);
     pthread_mutex_unlock(&registry->lock);
 }
 

@@ -7,7 +7,7 @@
  * LIFETIME  slots are type-stable: they are reused, never freed before the
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
- * Protocol  V1 armed, V2 the lists of watches and of parents, V3 begun,
+ * Protocol  V1 armed, V2 who watches it and the list of parents, V3 begun,
  *           V5 kept, V6 newest_ns, V7 ask_fd, V8 by_inode.
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include "pipeline/chain.h"
 #include "pipeline/claim.h"
 #include "pipeline/handoff.h"
+#include "pipeline/roster.h"
 #include "pipeline/snapshot.h"
 #include "port/look.h"
 
@@ -52,7 +53,7 @@ struct vnode {
     _Atomic int32_t ask_fd; /* V7: of a file, for holders.h: set once, by
                                whoever has it open first; < 0: none.  May be
                                host_fd */
-    struct chain watches; /* V2, registry lock: of struct watch */
+    struct roster watches; /* V2, registry lock: who watches it */
     struct chain parents; /* V2, registry lock: of struct child: the
                              directories that keep it as one */
     _Atomic uint32_t content; /* V5: what its children are wanted for
@@ -80,6 +81,7 @@ struct vnode {
     bool open;                 /* in engine.open_fds */
     bool pinned;               /* parked, but lent_fd stays open */
     bool failing;              /* counted in engine.failing */
+    bool slow_counted;         /* in engine.slow_busy */
     int lent_fd;               /* parked: open while it is served; -ESTALE: it
                                   has ended; < 0 */
     struct snapshot *current;  /* the newest listing, or NULL */
@@ -89,9 +91,10 @@ struct vnode {
     uint64_t offered;          /* ticket of the newest offer to all */
     uint32_t owed;             /* hints whose listing failed */
     uint32_t backoff_us;
-    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
+    uint32_t storm_rest_us;    /* beyond rest_until_ns, if nobody is in a hurry */
     uint32_t cost_ns;          /* of the last listing; at most 4 s */
     uint32_t least_cost_ns;    /* of the last two: one may have been preempted */
+    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
     uint64_t rest_until_ns;
     uint64_t due_ns;           /* in the timer: when it is served next */
     uint32_t timer_index;
@@ -155,6 +158,12 @@ bool registry_put(struct registry *, struct vnode *);
 /* Housekeeper, after claim_close: the slot may be used again. */
 void registry_free(struct registry *, struct vnode *);
 
+/* Adds to and removes from the rosters of vnodes, with the registry's lock.
+   -ENOMEM; *outgrown as in roster_add. */
+int registry_enter(struct registry *, struct vnode *, uint64_t entry,
+                   struct crowd **outgrown);
+void registry_leave(struct registry *, struct vnode *, uint64_t entry);
+
 /* Adds to and removes from the chains of vnodes, with the registry's lock. */
 void registry_link(struct registry *, struct chain *, struct chain_link *);
 void registry_unlink(struct registry *, struct chain *, struct chain_link *);
@@ -192,5 +201,7 @@ void vnode_give_ask_fd(struct vnode *, int fd);
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)
 {
-    return chain_first(&vnode->watches) != NULL;
+    uint32_t at = 0;
+
+    return roster_next(&vnode->watches, &at) != 0;
 }

@@ -1,8 +1,24 @@
 #include "pipeline/watch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "pipeline/engine.h"
+
+struct offer *offer_create(struct snapshot *after, struct delta *delta,
+                           uint64_t begun)
+{
+    struct offer *offer = calloc(1, sizeof(*offer));
+
+    if (offer == NULL)
+        return NULL;
+    atomic_init(&offer->refs, 1);
+    offer->begun = begun;
+    offer->delta = delta;
+    offer->after = after;
+    snapshot_acquire(after);
+    return offer;
+}
 
 void offer_release(struct vnotify *engine, struct offer *offer)
 {
@@ -41,6 +57,50 @@ struct watch *watch_create(struct vnotify_instance *instance,
     watch->told = told;
     watch->told_ended = told_ended;
     return watch;
+}
+
+static struct watch *create_woken(struct vnotify_instance *instance, int wd,
+                                  uint64_t seat, bool ending)
+{
+    struct vnode *vnode =
+        registry_slot(&instance->engine->registry, seat_slot(seat));
+    struct watch *watch =
+        watch_create(instance, vnode, seat_mask(seat), NULL, 0);
+
+    if (watch == NULL)
+        return NULL;
+    watch->wd = wd;
+    if (ending) { /* it is told nothing more, so what it was told is no matter */
+        atomic_init(&watch->state, WATCH_ENDED);
+    } else if (vnode->current != NULL) {
+        snapshot_acquire(vnode->current);
+        watch->told = vnode->current;
+    }
+    return watch;
+}
+
+int watch_wake(struct vnotify_instance *instance, int wd,
+               _Atomic uint64_t *seat, bool ending, struct watch **woken)
+{
+    uint64_t found = atomic_load_explicit(seat, memory_order_acquire); /* W6 */
+
+    while (seat_is_dormant(found)) {
+        struct watch *watch = create_woken(instance, wd, found, ending);
+
+        if (watch == NULL)
+            return -ENOMEM;
+        /* W6: the watch is complete; or somebody else has woken it, or changed
+           its mask */
+        if (atomic_compare_exchange_strong_explicit(
+                seat, &found, (uint64_t)(uintptr_t)watch, memory_order_acq_rel,
+                memory_order_acquire)) {
+            *woken = watch;
+            return 0;
+        }
+        watch_release(instance->engine, watch);
+    }
+    *woken = seat_watch(found);
+    return 0;
 }
 
 void watch_acquire(struct watch *watch)

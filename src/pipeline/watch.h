@@ -9,13 +9,17 @@
  * LIFETIME  published by add_watch; ended (LIVE -> ENDED) by rm_watch, by
  *           its last event or with its instance; unlinked and, an epoch
  *           later, let go by the housekeeper; freed with the last reference.
- * Protocol  W1..W5.
+ * DORMANT   a watch that has had nothing to tell yet is not even this: it is a
+ *           word in its instance's table (its *seat*), which says all there is
+ *           to say.  What it has been told is its vnode's newest listing.  So
+ *           the holder of the vnode's claim wakes it before anything happens
+ *           to that.
+ * Protocol  W1..W6.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "pipeline/chain.h"
 #include "pipeline/content.h"
 #include "pipeline/delta.h"
 #include "pipeline/handoff.h"
@@ -35,6 +39,8 @@ struct offer {
     struct delta *delta; /* from the vnode's listing before, or NULL */
     uint64_t crossed_ns; /* when the host said last that a rename across
                             directories was in it, or 0 */
+    bool partial;        /* `after` is no whole listing (stream.h): only for who
+                            was told exactly the one before */
 };
 
 enum watch_state {
@@ -60,10 +66,6 @@ struct watch {
                                       holder, out by the instance's */
     _Atomic uint64_t noted;    /* W3: when the oldest note behind these two was
                                   read; 0: none */
-    _Atomic uint8_t state;     /* W2: LIVE to ENDED once, by exchange */
-    _Atomic uint8_t queued;    /* W4: in the inbox */
-    bool removed;              /* by rm_watch: instance lock */
-    struct chain_link chain;   /* of the vnode's watches: V2, registry lock */
     uint64_t joined_ns;        /* fixed: what was read from the kqueue before
                                   then is none of its business; 0: nothing */
     struct handoff contents;   /* W5: content items, oldest first */
@@ -79,6 +81,10 @@ struct watch {
     struct untold *untold; /* while it is in instance.pending, else NULL */
     bool listed;           /* in instance.pending */
     bool retired;          /* IGNORED is told: the housekeeper has it */
+
+    _Atomic uint8_t state;  /* W2: LIVE to ENDED once, by exchange */
+    _Atomic uint8_t queued; /* W4: in the inbox */
+    bool removed;           /* by rm_watch: instance lock */
 };
 
 /* What a watch has to tell: most have nothing, most of the time. */
@@ -99,10 +105,58 @@ struct untold {
 
 struct vnotify;
 
+/*
+ * W6.  A seat is 0, a struct watch, a dormant watch, or a dead one, whose
+ * instance is closed and whose vnode is still to be let go.  It changes from
+ * dormant to anything else, and its mask, by compare-and-swap.
+ */
+enum { SEAT_DORMANT = 1, SEAT_DEAD = 3, SEAT_KIND = 3, SEAT_SLOT_SHIFT = 2 };
+
+static inline uint64_t seat_of_dormant(uint32_t slot, uint32_t mask)
+{
+    return (uint64_t)mask << 32 | (uint64_t)slot << SEAT_SLOT_SHIFT |
+           SEAT_DORMANT;
+}
+
+static inline bool seat_is_dormant(uint64_t seat)
+{
+    return (seat & SEAT_KIND) == SEAT_DORMANT;
+}
+
+static inline bool seat_is_dead(uint64_t seat)
+{
+    return (seat & SEAT_KIND) == SEAT_DEAD;
+}
+
+static inline uint32_t seat_slot(uint64_t seat)
+{
+    return (uint32_t)seat >> SEAT_SLOT_SHIFT;
+}
+
+static inline uint32_t seat_mask(uint64_t seat)
+{
+    return (uint32_t)(seat >> 32);
+}
+
+/* NULL: there is none, or it is dormant or dead. */
+static inline struct watch *seat_watch(uint64_t seat)
+{
+    return (seat & SEAT_KIND) == 0 ? (struct watch *)(uintptr_t)seat : NULL;
+}
+
 /* NULL: no memory.  Takes over the reference on told. */
 struct watch *watch_create(struct vnotify_instance *, struct vnode *,
                            uint32_t mask, struct snapshot *told,
                            uint64_t told_ended);
+
+/*
+ * The watch of a seat, which is woken if it is dormant: by the holder of its
+ * vnode's claim, or `ending` it, with the instance's lock.  NULL with 0: there
+ * is none (any more).  0 or -ENOMEM.
+ */
+int watch_wake(struct vnotify_instance *, int wd, _Atomic uint64_t *seat,
+               bool ending, struct watch **woken);
+
 void watch_acquire(struct watch *);
 void watch_release(struct vnotify *, struct watch *);
 
@@ -113,4 +167,7 @@ bool watch_live(const struct watch *);
 /* The holder of the instance's claim: lets go of what is untold.  NULL: ok. */
 void untold_free(struct vnotify *, struct untold *);
 
+/* With one reference; takes over `delta`.  NULL: no memory. */
+struct offer *offer_create(struct snapshot *after, struct delta *delta,
+                           uint64_t begun);
 void offer_release(struct vnotify *, struct offer *); /* NULL: ok */

@@ -1,7 +1,7 @@
 /*
  * worker.c - stage 2, the threads: notes, deferred vnodes, instances
  *
- * A worker posts each note to its vnode and serves it if it gets the claim
+ * A worker serves the vnodes that the reader got the claim of by posting a note
  * (serve.c).  Worker 0 keeps the timer: what rests, what failed and is tried
  * again, and when to look at what waits for a rename's other half.  It never
  * takes bulk directories, so it is never long in coming back to it.
@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "pipeline/engine.h"
+#include "pipeline/rest.h"
 
 /* Notes. */
 
@@ -26,8 +27,6 @@ static bool next_note(struct worker *worker)
     struct vnotify *engine = worker->engine;
     struct note note;
     struct vnode *vnode;
-    uint32_t hints;
-    uint64_t none = 0;
 
     if (!CK_RING_DEQUEUE_SPMC(note, &engine->ring, engine->notes, &note))
         return false;
@@ -38,30 +37,7 @@ static bool next_note(struct worker *worker)
     }
     vnode = registry_slot(&engine->registry, note.vnode);
     tally_stage(worker->tally, STAGE_WAIT, now_ns() - note.read_ns);
-    hints = note_hints(note.fflags, note.dir);
-    if (hints == 0) {
-        barrier_done(&engine->barrier, note.phases);
-        return true;
-    }
-    /* relaxed: an order among vnodes, no more */
-    (void)atomic_compare_exchange_strong_explicit(
-        &vnode->noted_ns, &none, note.read_ns, memory_order_relaxed,
-        memory_order_relaxed);
-    vnode_noted(vnode, note.read_ns);
-    if ((hints & HINT_CROSSED) != 0)
-        vnode_crossed(vnode, note.read_ns);
-    switch (claim_post(&vnode->claim, &engine->barrier, note.generation, hints,
-                       note.phases)) {
-    case CLAIM_TAKEN:
-        worker_serve(worker, vnode);
-        break;
-    case CLAIM_LEFT:
-        tally_add(worker->tally, TALLY_NOTES_COALESCED, 1);
-        break;
-    case CLAIM_STALE:
-        tally_add(worker->tally, TALLY_NOTES_STALE, 1);
-        break;
-    }
+    worker_serve(worker, vnode);
     return true;
 }
 
@@ -74,13 +50,36 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
 
     (void)claim_post(&vnode->claim, &engine->barrier,
                      claim_generation(&vnode->claim), HINT_RETRY, phases);
-    vnode->rest_until_ns = 0;
+    vnode->rest_until_ns = vnode->storm_rest_us = 0;
     worker_serve(worker, vnode);
 }
 
+/* Who rests for longer than it need by now is due earlier: true if it was. */
+static bool hurry(struct worker *worker, struct vnode *vnode)
+{
+    if (vnode->failing || vnode->due_ns <= rest_until(worker->engine, vnode))
+        return false;
+    timer_remove(&worker->timer, vnode);
+    vnode->storm_rest_us = 0;
+    worker_serve(worker, vnode);
+    return true;
+}
+
 /*
- * vnotify_sync's order: what has failed is tried at once.  A vnode that is
- * being listed now is not here; sync's next cycle waits for it.
+ * The heap is looked through from its end.  Removing what is at i puts there
+ * something that was looked at already, or what was above it, or nothing: so
+ * look at i again.  Nothing is inserted meanwhile: who is deferred goes to
+ * `again`.
+ */
+static uint32_t next_to_look_at(const struct timer *timer, uint32_t i)
+{
+    return i < timer->count ? i + 1 : timer->count;
+}
+
+/*
+ * vnotify_sync's order: what has failed is tried at once, and what rests for
+ * the sake of others is served.  A vnode that is being listed now is not here;
+ * sync's next cycle waits for it.
  */
 static void retry_all(struct worker *worker)
 {
@@ -91,17 +90,17 @@ static void retry_all(struct worker *worker)
 
     if (order == 0)
         return;
-    for (uint32_t i = 0; i < timer->count;) {
+    for (uint32_t i = timer->count; i-- > 0;) {
         struct vnode *vnode = timer->heap[i];
 
-        if (!vnode->failing) {
-            i++;
+        if (vnode->failing) {
+            timer_remove(timer, vnode);
+            barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
+            retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
+        } else if (!hurry(worker, vnode)) {
             continue;
         }
-        timer_remove(timer, vnode);
-        barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
-        retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
-        i = 0; /* the heap has changed */
+        i = next_to_look_at(timer, i);
     }
     barrier_done(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
 }
@@ -114,6 +113,9 @@ static void take_deferred(struct worker *worker)
         struct vnode *vnode = HANDOFF_OBJECT(struct vnode, link, link);
 
         link = link->next;
+        if (!vnode->failing && vnode->due_ns > 1 &&
+            vnode->due_ns > rest_until(worker->engine, vnode))
+            vnode->due_ns = rest_until(worker->engine, vnode);
         if (timer_insert(&worker->timer, vnode) != 0)
             worker_serve(worker, vnode); /* no memory: sooner instead of later */
     }
@@ -129,9 +131,25 @@ static void serve_due(struct worker *worker)
     if (vnode->failing) {
         retry(worker, vnode, barrier_join(&worker->engine->barrier));
     } else {
-        vnode->rest_until_ns = 0;
+        vnode->rest_until_ns = vnode->storm_rest_us = 0;
         worker_serve(worker, vnode);
     }
+}
+
+/* E3: somebody may rest that a held rename waits for.  A share of the time. */
+static void hurry_awaited(struct worker *worker)
+{
+    struct timer *timer = &worker->timer;
+    uint64_t start = now_ns(), end;
+
+    if (worker->hurry_due_ns == 0 || worker->hurry_due_ns > start)
+        return;
+    worker->hurry_due_ns = 0;
+    for (uint32_t i = timer->count; i-- > 0;)
+        if (hurry(worker, timer->heap[i]))
+            i = next_to_look_at(timer, i);
+    end = now_ns();
+    worker->hurried_ns = end + (end - start);
 }
 
 static void watch_holds(struct worker *worker)
@@ -144,6 +162,9 @@ static void watch_holds(struct worker *worker)
 
     if (asked != 0 && worker->hold_due_ns == 0)
         worker->hold_due_ns = asked + (skew == 0 ? HOLD_NS_MAX : skew);
+    if (asked != 0 && worker->hurry_due_ns == 0)
+        worker->hurry_due_ns = worker->hurried_ns + 1;
+    hurry_awaited(worker);
     if (worker->hold_due_ns == 0 || worker->hold_due_ns > now_ns())
         return;
     worker->hold_due_ns = 0;
@@ -168,6 +189,8 @@ static uint64_t next_due_ns(const struct worker *worker)
     uint64_t due = worker->hold_due_ns;
     uint64_t alarm = alarms_due_ns(&worker->alarms);
 
+    if (worker->hurry_due_ns != 0 && (due == 0 || worker->hurry_due_ns < due))
+        due = worker->hurry_due_ns;
     if (alarm != 0 && (due == 0 || alarm < due))
         due = alarm;
     if (vnode != NULL && (due == 0 || vnode->due_ns < due))
@@ -193,24 +216,19 @@ static bool next_instance(struct worker *worker)
     return any;
 }
 
-/* One bulk vnode; the others go back for other workers to fetch. */
+/* One bulk vnode; the others are for whoever comes first. */
 static bool next_bulk(struct worker *worker)
 {
     struct vnotify *engine = worker->engine;
-    struct handoff_link *link, *rest;
+    struct handoff_link *link;
 
     if (worker->index == 0)
         return false;
-    link = handoff_take(&engine->bulk);
+    link = relay_take(&engine->bulk);
     if (link == NULL)
         return false;
-    for (rest = link->next; rest != NULL;) {
-        struct handoff_link *next = rest->next;
-
-        handoff_give(&engine->bulk, rest);
+    if (!relay_empty(&engine->bulk))
         lot_wake(&engine->lot, LOT_ANYBODY - 1);
-        rest = next;
-    }
     worker_serve(worker, HANDOFF_OBJECT(struct vnode, link, link));
     return true;
 }
@@ -224,7 +242,7 @@ static bool anything_to_do(struct worker *worker)
         atomic_load_explicit(&engine->stop, memory_order_seq_cst) != 0) /* E4 */
         return true;
     if (worker->index != 0)
-        return !handoff_empty(&engine->bulk);
+        return !relay_empty(&engine->bulk);
     return !handoff_empty(&engine->again) ||
            (worker->alarms.retry_ns == 0 && !handoff_empty(&engine->alarms)) ||
            atomic_load_explicit(&engine->retry_now, /* E2 */

@@ -147,6 +147,7 @@ struct kq {
     enum kq_notes notes; /* constant */
     int inotify_fd;      /* constant */
     int wake_fd;         /* constant; an eventfd */
+    int sleep_fd;        /* constant; an epoll descriptor over both */
 
     /* kq-linux-knote.c */
     struct knote **knote_chunks;
@@ -155,7 +156,7 @@ struct kq {
     struct user_knote users[KQ_USERS];
     int32_t queue_head, queue_tail;
     uint32_t nqueued;
-    bool waiting; /* kq_wait may be asleep: an activation writes wake_fd */
+    uint32_t waiting; /* may be asleep: an activation writes wake_fd */
     _Atomic uint32_t queued; /* L4: nqueued, for kq_pending */
 
     /* kq-linux-parked.c */

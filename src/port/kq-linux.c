@@ -20,13 +20,41 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { EVENT_BYTES_MAX = sizeof(struct inotify_event) + 256 };
+enum {
+    EVENT_BYTES_MAX = sizeof(struct inotify_event) + 256,
+    MOVE_TRIES = 32, /* some microseconds */
+};
+
+/*
+ * Edges, not levels: one event wakes one of those that sleep, and only a new
+ * one wakes another.  Whoever is woken has everything drained, or sees that
+ * somebody will.
+ */
+static int sleep_on(const struct kq *kq, int op, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events};
+    return epoll_ctl(kq->sleep_fd, op, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_sleep(struct kq *kq)
+{
+    kq->sleep_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (kq->sleep_fd < 0)
+        return -errno;
+    int rc =
+        sleep_on(kq, EPOLL_CTL_ADD, kq->inotify_fd, EPOLLIN | EPOLLET);
+    return rc != 0 ? rc
+                   : sleep_on(kq, EPOLL_CTL_ADD, kq->wake_fd,
+                              EPOLLIN | EPOLLET);
+}
 
 int kq_create(struct kq **kq_out, enum kq_notes notes)
 {
@@ -35,7 +63,7 @@ int kq_create(struct kq **kq_out, enum kq_notes notes)
         return -ENOMEM;
     kq->notes = notes;
     kq->queue_head = kq->queue_tail = KNOTE_NONE;
-    kq->wake_fd = -1;
+    kq->wake_fd = kq->sleep_fd = -1;
     pthread_mutex_init(&kq->lock, NULL);
     kq->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     int rc = kq->inotify_fd < 0 ? -errno : 0;
@@ -43,6 +71,8 @@ int kq_create(struct kq **kq_out, enum kq_notes notes)
         kq->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         rc = kq->wake_fd < 0 ? -errno : 0;
     }
+    if (rc == 0)
+        rc = open_sleep(kq);
     if (rc == 0 && !node_reserve(kq))
         rc = -ENOMEM;
     if (rc != 0)
@@ -58,6 +88,8 @@ void kq_destroy(struct kq *kq)
         close(kq->inotify_fd);
     if (kq->wake_fd >= 0)
         close(kq->wake_fd);
+    if (kq->sleep_fd >= 0)
+        close(kq->sleep_fd);
     for (size_t i = 0; i < kq->nknote_chunks; i++)
         free(kq->knote_chunks[i]);
     for (size_t i = 0; i < kq->nnode_chunks; i++)
@@ -104,9 +136,13 @@ static void drain(struct kq *kq)
         ioctl(kq->inotify_fd, FIONREAD, &left);
     while (left > 0 && (filled = drain_once(kq)) > 0)
         left -= (int)filled;
-    /* Between the two halves of a rename?  The other one is there by now. */
-    if (filled > 0 && kq->move_is_last)
-        drain_once(kq);
+    /* Between the two halves of a rename?  The other one is there in a moment,
+       unless it is nobody's that we watch.  The first one woke us, and where
+       CPUs are scarce that took the CPU from who renames. */
+    for (int i = 0; i < MOVE_TRIES && filled > 0 && kq->move_is_last; i++) {
+        if (drain_once(kq) < 0)
+            sched_yield();
+    }
     pthread_mutex_lock(&kq->lock);
     notes_settle_moves(kq);
     if (kq->norphans > 0)
@@ -193,22 +229,33 @@ static int sleep_once(struct kq *kq, const struct timespec *deadline)
     return rc;
 }
 
+/* False if something is queued already. */
+static bool begin_sleep(struct kq *kq)
+{
+    pthread_mutex_lock(&kq->lock);
+    bool is_pending = kq->nqueued > 0;
+    kq->waiting += is_pending ? 0 : 1;
+    pthread_mutex_unlock(&kq->lock);
+    return !is_pending;
+}
+
+static void end_sleep(struct kq *kq)
+{
+    pthread_mutex_lock(&kq->lock);
+    kq->waiting--;
+    pthread_mutex_unlock(&kq->lock);
+}
+
 int kq_wait(struct kq *kq, const struct timespec *timeout)
 {
     struct timespec deadline;
     if (timeout)
         deadline = time_after(timeout);
     for (;;) {
-        pthread_mutex_lock(&kq->lock);
-        bool is_pending = kq->nqueued > 0;
-        kq->waiting = !is_pending;
-        pthread_mutex_unlock(&kq->lock);
-        if (is_pending)
+        if (!begin_sleep(kq))
             return 0;
         int rc = sleep_once(kq, timeout ? &deadline : NULL);
-        pthread_mutex_lock(&kq->lock);
-        kq->waiting = false;
-        pthread_mutex_unlock(&kq->lock);
+        end_sleep(kq);
         if (rc < 0)
             return rc;
         if (rc == 0)
@@ -216,6 +263,34 @@ int kq_wait(struct kq *kq, const struct timespec *timeout)
         /* Much that the kernel tells makes no note: look before returning. */
         drain(kq);
     }
+}
+
+int kq_sleep(struct kq *kq)
+{
+    struct epoll_event event;
+    if (!begin_sleep(kq))
+        return 0;
+    int rc = epoll_wait(kq->sleep_fd, &event, 1, -1) < 0 ? -errno : 0;
+    end_sleep(kq);
+    return rc;
+}
+
+/*
+ * Meanwhile the inotify descriptor wakes nobody, so whoever changes a file has
+ * nobody to wake.  Being set again, it says what has come since.
+ */
+void kq_rest(struct kq *kq, uint64_t ns)
+{
+    struct pollfd wake = {.fd = kq->wake_fd, .events = POLLIN};
+    struct timespec limit = {.tv_nsec = (long)ns};
+    uint64_t wakes;
+    (void)!read(kq->wake_fd, &wakes, sizeof(wakes)); /* of before */
+    if (!begin_sleep(kq))
+        return;
+    (void)sleep_on(kq, EPOLL_CTL_MOD, kq->inotify_fd, EPOLLET);
+    (void)ppoll(&wake, 1, &limit, NULL);
+    (void)sleep_on(kq, EPOLL_CTL_MOD, kq->inotify_fd, EPOLLIN | EPOLLET);
+    end_sleep(kq);
 }
 
 bool kq_pending(struct kq *kq)

@@ -78,10 +78,22 @@ int kq_wait(struct kq *kq, const struct timespec *timeout)
     return ready == 0 ? -ETIMEDOUT : 0;
 }
 
+int kq_sleep(struct kq *kq)
+{
+    return kq_wait(kq, NULL);
+}
+
 bool kq_pending(struct kq *kq)
 {
     struct pollfd host = {.fd = kq->host_fd, .events = POLLIN};
     return poll(&host, 1, 0) != 0;
+}
+
+/* It keeps one note per knote, and whoever posts wakes nobody else's reader. */
+void kq_rest(struct kq *kq, uint64_t ns)
+{
+    (void)kq;
+    (void)ns;
 }
 
 void kq_close(struct kq *kq, int host_fd)

@@ -73,6 +73,20 @@ bool kq_pending(struct kq *kq);
 void kq_close(struct kq *kq, int host_fd);
 
 /*
+ * Where any number of threads sleep until there may be something to collect,
+ * or a trigger: 0 or -EINTR.  What comes while one of them is awake wakes
+ * another, on hosts that wake one at a time; others wake them all.
+ */
+int kq_sleep(struct kq *kq);
+
+/*
+ * Lets notes gather for `ns` at most, and wake nobody from kq_sleep meanwhile;
+ * an EVFILT_USER trigger ends it.  One thread at a time.  A host with nothing
+ * to gain returns at once.
+ */
+void kq_rest(struct kq *kq, uint64_t ns);
+
+/*
  * Parking: keeping the knote of a directory or a regular file without a
  * descriptor.
  *

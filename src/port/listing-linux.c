@@ -50,7 +50,7 @@ static int give_entries(const char *buf, size_t bytes, listing_fn *fn,
         if (stop != 0)
             return stop;
     }
-    return 0;
+    return fn(arg, NULL);
 }
 
 static int open_quietly(const char *path, int flags)

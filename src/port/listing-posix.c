@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,13 +21,25 @@ static bool is_dot_name(const char *name)
            (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
+/*
+ * Names lie in libc's buffer in the order of one call of the host's: one that
+ * does not lie behind the one before is another call's.
+ */
 static int give_entries(DIR *dir, listing_fn *fn, void *arg)
 {
+    uintptr_t last_name = 0;
+
     for (;;) {
         errno = 0;
         const struct dirent *dirent = readdir(dir);
         if (!dirent)
-            return -errno; /* 0 at the end */
+            return errno != 0 ? -errno : fn(arg, NULL);
+        if ((uintptr_t)dirent->d_name <= last_name) {
+            int stop = fn(arg, NULL);
+            if (stop != 0)
+                return stop;
+        }
+        last_name = (uintptr_t)dirent->d_name;
         if (dirent->d_ino == 0 || is_dot_name(dirent->d_name))
             continue; /* BSD: a slot without a file has no inode */
         struct listing_entry entry = {

@@ -21,7 +21,11 @@ struct listing_entry {
     uint8_t type; /* DT_*; DT_UNKNOWN where the file system does not tell */
 };
 
-/* Non-zero stops the listing and is returned by it: use values above zero. */
+/*
+ * `entry` is NULL where one of the host's calls has given all it had: what came
+ * since the last such place is of one call, and there may be more to come.
+ * Non-zero stops the listing and is returned by it: use values above zero.
+ */
 typedef int listing_fn(void *arg, const struct listing_entry *entry);
 
 /*

@@ -10,6 +10,7 @@
 
 #include "pipeline/delta.h"
 #include "pipeline/fault.h"
+#include "pipeline/packed.h"
 #include "pipeline/snapshot.h"
 
 struct row {
@@ -43,18 +44,21 @@ static inline struct snapshot *make_snapshot(uint64_t id,
     struct snapshot *snapshot;
 
     for (size_t i = 0; i < count; i++)
-        builder.used += 10 + strlen(rows[i].name);
+        builder.used += PACKED_HEADER_MAX + strlen(rows[i].name);
     builder.bytes = malloc(builder.used + 1);
     builder.used = 0;
     for (size_t i = 0; i < count; i++) {
         uint8_t *at = builder.bytes + builder.used;
-        size_t len = strlen(rows[i].name);
+        const struct listing_entry listed = {
+            .ino = rows[i].ino,
+            .name = rows[i].name,
+            .name_len = (uint16_t)strlen(rows[i].name),
+            .type = rows[i].type == 0 ? DT_REG : rows[i].type,
+        };
 
-        memcpy(at, &rows[i].ino, 8);
-        at[8] = rows[i].type == 0 ? DT_REG : rows[i].type;
-        at[9] = (uint8_t)len;
-        memcpy(at + 10, rows[i].name, len);
-        builder.used += 10 + len;
+        packed_write(at, &listed, builder.base);
+        memcpy(at + packed_name_offset(at), listed.name, listed.name_len);
+        builder.used += packed_bytes(at);
     }
     snapshot = snapshot_create(&arenas, &builder, &no_fault, id);
     free(builder.bytes);

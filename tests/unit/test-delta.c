@@ -335,6 +335,30 @@ static void test_delta_learns_what_was_born_and_touched(void **state)
     rmdir(path);
 }
 
+/* What was taken for new is nobody's other half, nor is it for who inherits. */
+static void test_delta_takes_for_new(void **state)
+{
+    const struct row before[] = { { "a", 1, DT_REG } };
+    const struct row after[] = { { "b", 1, DT_REG }, { "c", 2, DT_REG } };
+    struct delta *gone = diff(before, 1, after, 2);
+    struct delta *come = diff(NULL, 0, after, 2);
+    struct delta *heir = diff(NULL, 0, after, 2);
+
+    (void)state;
+    delta_take_for_new(come);
+    delta_inherit(heir, come);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(heir->changes[i].untouched);
+        assert_false(heir->changes[i].learned);
+        assert_false(delta_same_inode(gone, &gone->changes[0],
+                                      &heir->changes[i]));
+        assert_false(delta_moved_in(heir, &heir->changes[i]));
+    }
+    arena_free(&arenas, gone);
+    arena_free(&arenas, come);
+    arena_free(&arenas, heir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_delta_agrees_with_a_comparison_name_by_name),
         cmocka_unit_test(test_delta_of_large_reordered_listings_is_linear),
         cmocka_unit_test(test_delta_learns_what_was_born_and_touched),
+        cmocka_unit_test(test_delta_takes_for_new),
     };
     return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);
 }

@@ -22,12 +22,12 @@ enum {
 
 static struct vnode *vnode_of(int wd)
 {
-    struct vnode *vnode;
+    uint64_t seat =
+        atomic_load(radix_find(&instance->seats, (uint32_t)wd));
 
-    pthread_mutex_lock(&instance->lock);
-    vnode = instance_find(instance, wd)->vnode;
-    pthread_mutex_unlock(&instance->lock);
-    return vnode;
+    return seat_is_dormant(seat)
+               ? registry_slot(&engine->registry, seat_slot(seat))
+               : seat_watch(seat)->vnode;
 }
 
 /* Until it is given back, all that is noted of it waits. */

@@ -96,6 +96,18 @@ static void test_plan_breaks_a_swap_into_delete_and_create(void **state)
     assert_string_equal(told, "0 delete b, 0 from a, 0 to b, 0 create a");
 }
 
+/* What was deleted to break it is not moved in, whatever its times say. */
+static void test_plan_breaks_a_swap_of_old_files_likewise(void **state)
+{
+    (void)state;
+    add_dir("a1 b2", "a2 b1");
+    for (uint32_t i = 2; i < 4; i++)
+        deltas[0]->changes[i].only_name = true;
+    deltas[0]->before_rt_ns = INT64_MAX;
+    run();
+    assert_string_equal(told, "0 delete b, 0 from a, 0 to b, 0 create a");
+}
+
 static void test_plan_breaks_a_swap_across_directories(void **state)
 {
     (void)state;
@@ -432,6 +444,7 @@ int main(void)
         CASE(test_plan_tells_a_chain_whose_end_is_replaced),
         CASE(test_plan_reuses_the_first_name_of_a_chain),
         CASE(test_plan_breaks_a_swap_into_delete_and_create),
+        CASE(test_plan_breaks_a_swap_of_old_files_likewise),
         CASE(test_plan_breaks_a_swap_across_directories),
         CASE(test_plan_breaks_a_longer_cycle_once),
         CASE(test_plan_prefers_renames_within_one_directory),

@@ -17,6 +17,8 @@ static const struct row *fake_rows;
 static size_t fake_count;
 static int fake_end; /* what the listing says after the rows */
 
+enum { ROWS_OF_A_CALL = 1000 };
+
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
                  void *arg)
 {
@@ -32,6 +34,9 @@ int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,
         };
         int stop = fn(arg, &entry);
 
+        if (stop == 0 &&
+            (i % ROWS_OF_A_CALL == ROWS_OF_A_CALL - 1 || i == fake_count - 1))
+            stop = fn(arg, NULL);
         if (stop != 0)
             return stop;
     }
@@ -67,7 +72,7 @@ static int list_after(const struct snapshot *before, const struct row *rows,
 {
     fake_rows = rows;
     fake_count = count;
-    return snapshot_list(&builder, -1, before, &no_fault);
+    return snapshot_list(&builder, -1, before, NULL, &no_fault);
 }
 
 static int list(const struct row *rows, size_t count)
@@ -108,6 +113,45 @@ static void test_snapshot_holds_entries_in_the_order_listed(void **state)
     assert_int_equal(at, snapshot->bytes);
     snapshot_release(&arenas, snapshot);
     snapshot_release(&arenas, NULL);
+}
+
+/* On both sides of every width that a difference is packed in. */
+static void test_snapshot_keeps_any_inode_from_any_base(void **state)
+{
+    static const uint64_t bases[] = { 0, 1, 1000, UINT32_MAX, 1ull << 40,
+                                      UINT64_MAX };
+    static const uint64_t steps[] = { 0,         0x7f,       0x80,
+                                      0x7fff,    0x8000,     0x7fffffff,
+                                      0x80000000, 1ull << 62, 1ull << 63 };
+    enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+    struct row rows[2 * STEPS];
+    static char names[2 * STEPS][8];
+
+    (void)state;
+    for (size_t b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
+        struct snapshot *snapshot;
+        struct entry entry;
+        size_t at = 0;
+
+        for (int i = 0; i < 2 * STEPS; i++) {
+            snprintf(names[i], sizeof(names[i]), "%d", i);
+            rows[i] = (struct row){
+                names[i],
+                i < STEPS ? bases[b] + steps[i] : bases[b] - steps[i - STEPS],
+                DT_REG,
+            };
+        }
+        builder.base = bases[b];
+        assert_int_equal(list(rows, 2 * STEPS), 0);
+        snapshot = make(1);
+        for (int i = 0; i < 2 * STEPS; i++) {
+            at = snapshot_entry(snapshot, at, &entry);
+            assert_true(entry.ino == rows[i].ino);
+            assert_memory_equal(entry.name, names[i], entry.name_len);
+        }
+        assert_int_equal(at, snapshot->bytes);
+        snapshot_release(&arenas, snapshot);
+    }
 }
 
 static void test_snapshot_of_nothing_is_empty(void **state)
@@ -200,7 +244,7 @@ static int list_path(const char *path, bool removed)
         rmdir(path);
     fake_count = 0;
     fake_end = -ENOENT;
-    err = snapshot_list(&builder, fd, NULL, &no_fault);
+    err = snapshot_list(&builder, fd, NULL, NULL, &no_fault);
     close(fd);
     return err;
 }
@@ -227,11 +271,11 @@ static void test_snapshot_faults_hit_each_step(void **state)
     assert_int_equal(fault_init(&fault, "read=/,alloc=/nowhere"), 0);
     fake_rows = rows;
     for (fake_count = 0; fake_count <= 2; fake_count++)
-        assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), -EIO);
+        assert_int_equal(snapshot_list(&builder, -1, NULL, NULL, &fault), -EIO);
     fault_fini(&fault);
     assert_int_equal(fault_init(&fault, "read=/nowhere,alloc=/"), 0);
     fake_count = 2;
-    assert_int_equal(snapshot_list(&builder, -1, NULL, &fault), 0);
+    assert_int_equal(snapshot_list(&builder, -1, NULL, NULL, &fault), 0);
     assert_null(snapshot_create(&arenas, &builder, &fault, 1));
     fault_fini(&fault);
 }
@@ -320,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_snapshot_holds_entries_in_the_order_listed),
+        CASE(test_snapshot_keeps_any_inode_from_any_base),
         CASE(test_snapshot_of_nothing_is_empty),
         CASE(test_snapshot_same_looks_at_every_byte),
         CASE(test_snapshot_lives_as_long_as_its_references),

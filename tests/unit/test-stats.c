@@ -108,14 +108,14 @@ static void test_stats_counters_add_up_and_highs_do_not(void **state)
     struct vnotify_stats stats;
 
     (void)state;
-    for (unsigned i = 0; i < running->worker_count + 1; i++) {
+    for (unsigned i = 0; i < engine_servers(running); i++) {
         tally_add(&running->tallies[i], TALLY_EVENTS, 10);
         tally_high(&running->tallies[i], TALLY_QUEUE_HIGH, 5 + i);
         tally_high(&running->tallies[i], TALLY_QUEUE_HIGH, 2);
     }
     vnotify_stats(running, &stats);
-    assert_int_equal(stats.events, 10 * (running->worker_count + 1));
-    assert_int_equal(stats.queue_high, 5 + running->worker_count);
+    assert_int_equal(stats.events, 10 * (engine_servers(running)));
+    assert_int_equal(stats.queue_high, 4 + engine_servers(running));
 }
 
 static void test_stats_print_names_every_row(void **state)

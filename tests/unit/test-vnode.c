@@ -207,34 +207,21 @@ static void test_vnode_is_not_missed_while_chains_are_made_anew(void **state)
     assert_false(missed);
 }
 
-static void unlink_watch(struct vnode *vnode, struct watch *watch)
-{
-    registry_unlink(registry, &vnode->watches, &watch->chain);
-}
-
-static void test_vnode_lists_its_watches_newest_first(void **state)
+static void test_vnode_knows_who_watches_it(void **state)
 {
     struct vnode *vnode = make(7);
-    struct watch watches[3] = { { .wd = 1 }, { .wd = 2 }, { .wd = 3 } };
-    static const int removals[] = { 1, 2, 0 };
+    struct crowd *outgrown;
 
     (void)state;
-    for (int i = 0; i < 3; i++)
-        registry_link(registry, &vnode->watches, &watches[i].chain);
+    assert_false(vnode_is_watched(vnode));
+    assert_int_equal(registry_enter(registry, vnode, roster_entry(1, 1),
+                                    &outgrown), 0);
+    assert_null(outgrown);
     assert_true(vnode_is_watched(vnode));
-    assert_ptr_equal(chain_first(&vnode->watches), &watches[2].chain);
-    assert_ptr_equal(chain_next(&watches[2].chain), &watches[1].chain);
-    assert_ptr_equal(chain_next(&watches[1].chain), &watches[0].chain);
-    assert_null(chain_next(&watches[0].chain));
-    unlink_watch(vnode, &watches[removals[0]]);
-    assert_ptr_equal(chain_next(&watches[2].chain), &watches[0].chain);
-    /* Who stands on the removed one still finds the rest. */
-    assert_ptr_equal(chain_next(&watches[1].chain), &watches[0].chain);
-    unlink_watch(vnode, &watches[removals[1]]);
-    assert_ptr_equal(chain_first(&vnode->watches), &watches[0].chain);
-    unlink_watch(vnode, &watches[removals[1]]); /* twice is as once */
-    assert_ptr_equal(chain_first(&vnode->watches), &watches[0].chain);
-    unlink_watch(vnode, &watches[removals[2]]);
+    registry_leave(registry, vnode, roster_entry(2, 1)); /* is not there */
+    assert_true(vnode_is_watched(vnode));
+    registry_leave(registry, vnode, roster_entry(1, 1));
+    registry_leave(registry, vnode, roster_entry(1, 1)); /* twice is as once */
     assert_false(vnode_is_watched(vnode));
     let_go(vnode);
 }
@@ -251,7 +238,7 @@ int main(void)
         CASE(test_vnode_of_an_inode_used_again_is_another),
         CASE(test_vnode_is_found_by_who_only_looks),
         CASE(test_vnode_is_not_missed_while_chains_are_made_anew),
-        CASE(test_vnode_lists_its_watches_newest_first),
+        CASE(test_vnode_knows_who_watches_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

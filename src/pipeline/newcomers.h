@@ -1,0 +1,44 @@
+/*
+ * newcomers.h - what a listing under way has that the one before had not
+ *
+ * Two listings of a directory mostly agree, in order too.  So the older one is
+ * walked in step with the newer as that grows; an entry that is not one of the
+ * next few of the older is a newcomer: new, or replaced, or listed in another
+ * place.  Such are few, unless the host's order has changed.
+ *
+ * Threads:  the builder's owner.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct snapshot;
+struct snapshot_builder;
+
+enum { NEWCOMERS_MAX = 8 };
+
+struct newcomer {
+    size_t at;        /* offset in the builder */
+    size_t before_at; /* and where it would be in the listing before */
+};
+
+struct newcomers {
+    const struct snapshot *before; /* of the builder's base, or NULL: all
+                                      is new */
+    size_t at, before_at;          /* walked so far */
+    int count;                     /* -1: more than NEWCOMERS_MAX */
+    struct newcomer all[NEWCOMERS_MAX];
+};
+
+void newcomers_begin(struct newcomers *, const struct snapshot *before);
+
+/* Walks on to the end of what the builder has by now. */
+void newcomers_walk(struct newcomers *, const struct snapshot_builder *);
+
+/*
+ * A listing is complete: drops the earlier of two entries with one name, which
+ * there are if it went and came between two of the host's calls.  The later
+ * entry is the newer.  0 or -ENOMEM.
+ */
+int newcomers_drop_repeated(struct newcomers *, struct snapshot_builder *);

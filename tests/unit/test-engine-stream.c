@@ -1,0 +1,305 @@
+/*
+ * vnotify.h: names that are told while a large directory's listing still runs
+ */
+#include "engine-fixture.h"
+
+#include <sched.h>
+
+/*
+ * Long names, so that few thousand entries take several of the host's calls: it
+ * fills 256 KiB in one.  Where it lists a new one is the file system's choice.
+ * So one alone may be found late, but not one after the other.
+ */
+enum {
+    ENTRIES = 6000,
+    NAME_BYTES = 200,
+    NEW = 16,
+    MEMBERSHIP = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
+                 VN_IN_MOVED_TO,
+};
+
+static char fault_path[80];
+
+static const char *old_name(int n)
+{
+    static char name[NAME_BYTES + 1];
+    int length = snprintf(name, NAME_BYTES, "d/old%d", n);
+
+    memset(name + length, '-', NAME_BYTES - (size_t)length);
+    return name;
+}
+
+static int setup_bulk_with(struct vnotify_config config, const char *below)
+{
+    char spec[128];
+
+    snprintf(fault_path, sizeof(fault_path), "/tmp/vnotify-fault-%d",
+             (int)getpid());
+    snprintf(spec, sizeof(spec), "alloc=%s", fault_path);
+    unlink(fault_path);
+    config.faults = spec;
+    setup_with(&config, below);
+    make_dir("d");
+    for (int i = 0; i < ENTRIES; i++)
+        make_file(old_name(i));
+    return 0;
+}
+
+static int setup_bulk(void **state)
+{
+    (void)state;
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp");
+}
+
+static int setup_ordered(void **state)
+{
+    (void)state;
+    return setup_bulk_with((struct vnotify_config){ .ordered = true },
+                           "/tmp");
+}
+
+static int setup_in_memory(void **state)
+{
+    (void)state;
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm");
+}
+
+/* No note says that an entry has crossed directories. */
+static int setup_macos(void **state)
+{
+    (void)state;
+    return setup_bulk_with(
+        (struct vnotify_config){ .notes = VNOTIFY_NOTES_MACOS },
+        "/tmp");
+}
+
+static uint64_t streamed(void)
+{
+    struct vnotify_stats stats;
+
+    vnotify_stats(engine, &stats);
+    return stats.names_streamed;
+}
+
+/* Makes files one by one; each is told once, then its removal. */
+static void make_and_remove_new(void)
+{
+    char name[32], words[64];
+
+    for (int i = 0; i < NEW; i++) {
+        snprintf(name, sizeof(name), "d/new%d", i);
+        make_file(name);
+        snprintf(words, sizeof(words), "1 create new%d", i);
+        expect(words);
+    }
+    for (int i = 0; i < NEW; i++) {
+        snprintf(name, sizeof(name), "d/new%d", i);
+        remove_file(name);
+        snprintf(words, sizeof(words), "1 delete new%d", i);
+        expect(words);
+    }
+}
+
+static void test_engine_tells_a_new_name_before_its_listing_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    make_and_remove_new();
+    assert_in_range(streamed(), 1, NEW);
+}
+
+static void test_engine_that_keeps_the_order_tells_none_early(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    make_and_remove_new();
+    assert_int_equal(streamed(), 0);
+}
+
+/* To list "d" may take longer than a hold lasts: then the halves of a rename
+   are told one by one.  What came by it is no new file for that. */
+static void move_but_create_nothing(const char *from, const char *to)
+{
+    uint64_t before = streamed();
+
+    move(from, to);
+    sync_now();
+    assert_null(strstr(read_words(instance), "create"));
+    assert_int_equal(streamed(), before);
+}
+
+/* Names that are new, of inodes that are not. */
+static void test_engine_tells_no_name_early_that_may_be_a_move(void **state)
+{
+    (void)state;
+    words_pair = false;
+    make_dir("e");
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    assert_int_equal(add("e", MEMBERSHIP), 2);
+    make_file("e/x");
+    expect("2 create x");
+    /* Where no note says that it has crossed, its age does: it was born well
+       before the listing before (delta_moved_in). */
+    for (int ticks = 0; ticks < 3; ticks++) {
+        change_mode("e/x", 0600);
+        let_clock_pass("e/x");
+    }
+    make_file("d/later");
+    expect("1 create later");
+    for (int i = 0; i < NEW; i++) {
+        move_but_create_nothing("e/x", "d/x");
+        move_but_create_nothing("d/x", "d/y");
+        move_but_create_nothing("d/y", "e/x");
+    }
+    words_pair = true;
+}
+
+/* What is told early and what is told at the end are one story. */
+static void test_engine_tells_the_rest_when_the_listing_ends(void **state)
+{
+    char name[32], words[2 * NAME_BYTES];
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    for (int i = 0; i < NEW; i++) {
+        snprintf(name, sizeof(name), "d/new%d", i);
+        make_file(name);
+        remove_file(old_name(i));
+        snprintf(words, sizeof(words), "1 create new%d, 1 delete %s", i,
+                 old_name(i) + strlen("d/"));
+        expect_in_any_order(words);
+    }
+}
+
+/*
+ * Who joins before a listing begins knows more than the one before: the new
+ * file and the link, which is not told early.  The worker that takes bulk is
+ * kept busy meanwhile.
+ */
+static void test_engine_tells_early_only_who_was_told_the_rest(void **state)
+{
+    char name[32], words[128];
+
+    (void)state;
+    make_dir("larger");
+    for (int i = 0; i < 4 * ENTRIES; i++) {
+        snprintf(name, sizeof(name), "larger/%d", i);
+        make_file(name);
+    }
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    assert_int_equal(add("larger", MEMBERSHIP), 2);
+    for (int i = 0; i < NEW; i++) {
+        struct vnotify_instance *other = open_instance();
+
+        snprintf(name, sizeof(name), "larger/new%d", i);
+        make_file(name);
+        snprintf(name, sizeof(name), "d/new%d", i);
+        make_file(name);
+        snprintf(name, sizeof(name), "d/link%d", i);
+        link_file(old_name(0), name);
+        assert_int_equal(vnotify_add_watch(other, path("d"), MEMBERSHIP), 1);
+        snprintf(words, sizeof(words),
+                 "1 create link%d, 1 create new%d, 2 create new%d", i, i, i);
+        expect_in_any_order(words);
+        assert_string_equal(read_words(other), "");
+        vnotify_instance_destroy(other);
+    }
+    assert_true(streamed() > 0);
+}
+
+/* A name that is another file's now has to go before it comes. */
+static void test_engine_tells_no_name_early_that_is_not_free(void **state)
+{
+    char words[3 * NAME_BYTES];
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    for (int i = 0; i < NEW; i++) {
+        const char *name = old_name(i);
+        int fd = openat(root_fd, name, O_RDONLY | O_CLOEXEC);
+
+        assert_return_code(fd, errno); /* its number is not used again */
+        remove_file(name);
+        make_file(name);
+        name += strlen("d/");
+        snprintf(words, sizeof(words), "1 delete %s, 1 create %s", name, name);
+        expect(words);
+        close(fd);
+    }
+}
+
+/* The listing fails after a name of it was told. */
+static uint64_t fail_a_listing(const char *name)
+{
+    struct vnotify_stats stats;
+    uint64_t failed;
+    int fd = open(fault_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    assert_return_code(fd, errno);
+    close(fd);
+    vnotify_stats(engine, &stats);
+    failed = stats.listings_failed;
+    make_file(name);
+    do {
+        sched_yield();
+        vnotify_stats(engine, &stats);
+    } while (stats.listings_failed == failed);
+    return stats.names_streamed;
+}
+
+static void test_engine_repeats_no_name_whose_listing_failed(void **state)
+{
+    struct vnotify_instance *other = open_instance();
+    char name[32], words[64];
+    int early = 0;
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    assert_int_equal(vnotify_add_watch(other, path("d"), MEMBERSHIP), 1);
+    for (int i = 0; i < NEW; i++) {
+        uint64_t before = streamed();
+        bool told;
+
+        snprintf(name, sizeof(name), "d/new%d", i);
+        snprintf(words, sizeof(words), "1 create new%d", i);
+        told = fail_a_listing(name) > before;
+        assert_string_equal(read_words(instance), told ? words : "");
+        assert_return_code(unlink(fault_path), errno);
+        expect(told ? "" : words);
+        assert_string_equal(read_words(other), words);
+        early += told;
+    }
+    assert_true(early > 0);
+    vnotify_instance_destroy(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_a_new_name_before_its_listing_ends, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_that_keeps_the_order_tells_none_early, setup_ordered,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_no_name_early_that_may_be_a_move, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_no_name_early_that_may_be_a_move, setup_macos,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_no_name_early_that_is_not_free, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_the_rest_when_the_listing_ends, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_early_only_who_was_told_the_rest, setup_in_memory,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_repeats_no_name_whose_listing_failed, setup_bulk,
+            teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
