@@ -130,7 +130,8 @@ class Comparison:
 
 def told_in_halves(missing, extra):
     """Takes out a rename that was told as an end and a beginning: its halves
-    are waited for 5 ms at most, which a busy machine may take longer for."""
+    are waited for 5 to 100 ms at most, which a busy machine may take longer
+    for."""
     known = []
     for report in list(missing):
         paths = runs.paths_of(report)

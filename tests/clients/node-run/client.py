@@ -15,7 +15,7 @@ REMARK_S = 2
 AS_IS = True
 NOT_NATIVELY = (
     "node --watch has a watch on each module's file, and none on a new file of "
-    "that name: so each way of replacing one has a module of its own; and a "
+    "that name: so each way of replacing one has a module of its own, and a "
     "module that was deleted and is made again it does not notice")
 # name, path, how it is saved
 MODULES = [
