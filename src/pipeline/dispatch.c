@@ -33,7 +33,7 @@ struct dispatch {
     bool starved;         /* no memory for an event, or to take one in */
 };
 
-/* What waits for a rename's other half, or for a directory's end. */
+/* What waits for a rename's other half, or for what is told before it. */
 
 static void stop_holding(struct dispatch *d, struct watch *watch)
 {
@@ -61,9 +61,9 @@ static void look_at_hold(struct dispatch *d, struct watch *watch)
     untold->let_go =
         untold->let_go || all_here ||
         waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
-    untold->end_let_go = untold->end_let_go || all_here ||
-                         waited >= d->engine->hold_end_ns + skew;
-    if (untold->end_let_go || (untold->let_go && !untold->awaits_end))
+    untold->let_go_at_last = untold->let_go_at_last || all_here ||
+                             waited >= d->engine->hold_long_ns + skew;
+    if (untold->let_go_at_last || (untold->let_go && !untold->waits_long))
         stop_holding(d, watch);
 }
 
@@ -165,7 +165,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = has_crossed(d, watch),
         .may_wait = !untold->let_go && !alone,
-        .may_await_end = !untold->end_let_go && !alone,
+        .may_wait_long = !untold->let_go_at_last && !alone,
         .may_precede = !untold->let_go && (!alone || has_children),
     };
     if (ended)
@@ -201,8 +201,7 @@ static bool nothing_under_way(struct dispatch *d)
 /*
  * Settles who waits.  Something may wait for more only while more can come; to
  * keep the host's order (vnotify_config.ordered), all wait while it can, until
- * one of them has waited long enough; from then on those alone that wait for an
- * end.
+ * one of them has waited long enough; from then on those alone that wait long.
  */
 static void settle_waiting(struct dispatch *d, struct plan_source *sources,
                            uint32_t count, bool any)
@@ -215,18 +214,18 @@ static void settle_waiting(struct dispatch *d, struct plan_source *sources,
     for (uint32_t i = 0; ordered && i < count; i++)
         all = all && sources[i].may_precede;
     for (uint32_t i = 0; i < count; i++) {
-        sources[i].awaits_end = wait && sources[i].awaits_end;
-        sources[i].waits = wait && (all || sources[i].awaits_end ||
+        sources[i].waits_long = wait && sources[i].waits_long;
+        sources[i].waits = wait && (all || sources[i].waits_long ||
                                     (!ordered && sources[i].waits));
     }
 }
 
 /* Keeps what waits in the pending list, with a barrier to wait for. */
-static void hold(struct dispatch *d, struct watch *watch, bool awaits_end,
+static void hold(struct dispatch *d, struct watch *watch, bool waits_long,
                  uint64_t *ticket)
 {
     backlog_append(d->instance, watch);
-    watch->untold->awaits_end = awaits_end;
+    watch->untold->waits_long = waits_long;
     if (watch->untold->hold_ticket != 0)
         return;
     /* E1: relaxed: sync reads it after a barrier that orders us, a reader in
@@ -278,7 +277,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
         watch->listed = false;
         if (sources[index].waits) {
             instance->tellings[index] = (struct telling){ 0 };
-            hold(d, watch, sources[index].awaits_end, &ticket);
+            hold(d, watch, sources[index].waits_long, &ticket);
         } else {
             expect_crossings(d, watch, &sources[index]);
             commit(d, watch, &instance->tellings[index]);

@@ -60,9 +60,10 @@ enum {
     HOLD_NS_MAX = 5 * 1000 * 1000,
     HOLD_IDLE_NS_MAX = 100 * 1000 * 1000,
     SLOW_ENTRIES = 1024,
-    /* The end of a watched directory is waited for longer: what is told of its
-       entries after it is gone is lost on some guests. */
-    HOLD_END_NS_MAX = 100 * 1000 * 1000,
+    /* What decides on the order of events is waited for longer: the end of a
+       watched directory that is gone, the name of an object that moved.  Some
+       guests lose what is told in another order. */
+    HOLD_LONG_NS_MAX = 100 * 1000 * 1000,
     CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
@@ -112,7 +113,7 @@ struct vnotify {
     bool ordered;        /* vnotify_config, these four */
     uint32_t fd_budget, open_budget;
     uint64_t close_write_after_ns;
-    uint64_t hold_end_ns; /* HOLD_END_NS_MAX */
+    uint64_t hold_long_ns; /* HOLD_LONG_NS_MAX */
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
     struct note *notes;

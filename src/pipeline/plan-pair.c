@@ -186,10 +186,11 @@ static bool is_watched_and_gone(const struct plan *plan,
         part->change->type != DT_DIR || part->change->lives)
         return false;
     object = plan_source_of(plan, sources, from->dev, part->change->ino);
-    if (object >= 0)
-        return !sources[object].ends ||
-               (sources[object].self & VN_IN_DELETE_SELF) != 0;
-    return from->may_await_end && plan->is_watched != NULL &&
+    if (object >= 0) /* unless it was moved, or is watched no more */
+        return sources[object].ends
+                   ? (sources[object].self & VN_IN_DELETE_SELF) != 0
+                   : (sources[object].self & VN_IN_MOVE_SELF) == 0;
+    return from->may_wait_long && plan->is_watched != NULL &&
            plan->is_watched(plan->arg, from->dev, part->change->ino);
 }
 
@@ -241,9 +242,9 @@ static bool spread_waiting(struct plan *plan, struct plan_source *sources)
             continue;
         there = &sources[plan->parts[part->pair].source];
         if ((here->waits && !there->waits) ||
-            (here->awaits_end && !there->awaits_end)) {
+            (here->waits_long && !there->waits_long)) {
             there->waits = true;
-            there->awaits_end = there->awaits_end || here->awaits_end;
+            there->waits_long = there->waits_long || here->waits_long;
             spread = true;
         }
     }
@@ -261,12 +262,12 @@ static bool wait_for_ends(struct plan *plan, struct plan_source *sources)
         struct plan_source *source = &sources[part->source];
         int64_t end;
 
-        if (!part->is_watched || source->awaits_end)
+        if (!part->is_watched || source->waits_long)
             continue;
         end = end_of(plan, sources, part);
-        if (end < 0 ? !source->may_await_end : !sources[end].waits)
+        if (end < 0 ? !source->may_wait_long : !sources[end].waits)
             continue;
-        source->waits = source->awaits_end = true;
+        source->waits = source->waits_long = true;
         any = true;
     }
     return any;
@@ -274,7 +275,9 @@ static bool wait_for_ends(struct plan *plan, struct plan_source *sources)
 
 /*
  * What was moved or has ended is told beside the change of its name: it waits
- * for that, unless a source that is about to be told has it.
+ * for that, unless a source that is about to be told has it.  MOVE_SELF comes
+ * after that change: some guests that read it first, and do not find the object
+ * under its old name, take it for gone.
  */
 static void wait_for_names(struct plan *plan, struct plan_source *sources,
                            uint32_t count)
@@ -292,10 +295,16 @@ static void wait_for_names(struct plan *plan, struct plan_source *sources,
         if (object >= 0)
             sources[object].name_is_here = true;
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (sources[i].may_wait && !sources[i].name_is_here &&
-            (sources[i].self & (VN_IN_MOVE_SELF | VN_IN_DELETE_SELF)) != 0)
-            sources[i].waits = true;
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan_source *source = &sources[i];
+
+        if (source->name_is_here)
+            continue;
+        if (source->may_wait && (source->self & VN_IN_DELETE_SELF) != 0)
+            source->waits = true;
+        if (source->may_wait_long && (source->self & VN_IN_MOVE_SELF) != 0)
+            source->waits = source->waits_long = true;
+    }
 }
 
 /* A rename out of or into a directory whose both halves are here: it is the one
@@ -348,7 +357,7 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     explain_crossings(plan, sources, count);
     for (uint32_t i = 0; i < count; i++) {
         sources[i].unpaired = sources[i].likely = 0;
-        sources[i].waits = sources[i].awaits_end = false;
+        sources[i].waits = sources[i].waits_long = false;
     }
     for (uint32_t i = 0; i < plan->part_count; i++)
         look_at_part(plan, sources, &plan->parts[i]);

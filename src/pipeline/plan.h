@@ -38,11 +38,12 @@ struct plan_source {
                                   out: and is not among the pairs */
     uint32_t crossings;        /* out: pairs with another directory */
     bool may_wait;             /* in: its other half may yet come */
-    bool may_await_end;        /* in: so may the end of what is gone */
+    bool may_wait_long;        /* in: so may what decides on the order: the end
+                                  of what is gone, the name of what moved */
     bool may_precede;          /* in: something earlier may yet come; dispatch's */
     bool waits;                /* out of plan_pair; in of plan_order */
-    bool awaits_end;           /* out: it waits for such an end, or with one
-                                  that does */
+    bool waits_long;           /* out: it waits for that, or with one that
+                                  does */
     uint8_t state;             /* plan-order.c's, these five */
     uint32_t named_by;         /* 1 + the source whose content it is; 0 */
     uint32_t first_part;
@@ -83,8 +84,9 @@ struct plan {
 
 /*
  * Pairs renames.  Sets `waits` where a half is missing that may yet come, or
- * the end of a watched directory that is gone, and in every source that shares
- * a pair with such a one.  True if any waits.  -ENOMEM.
+ * the end of a watched directory that is gone, or the new name of an object
+ * that moved, and in every source that shares a pair with such a one.  True if
+ * any waits.  -ENOMEM.
  */
 int plan_pair(struct plan *, struct plan_source *, uint32_t count);
 

@@ -98,9 +98,9 @@ struct untold {
     uint64_t hold_ticket;  /* 0: not held; else the barrier to wait for */
     uint64_t hold_since_ns;
     uint32_t self;         /* as watch.self */
-    bool awaits_end;       /* held for the end of a directory that is gone */
+    bool waits_long;       /* held for what decides on the order (plan.h) */
     bool let_go;           /* waited long enough: tell as it is */
-    bool end_let_go;       /* even for such an end */
+    bool let_go_at_last;   /* even for that */
 };
 
 struct vnotify;

@@ -26,7 +26,8 @@ class Comparison:
 
     def kept(self, counter, name, mode, beside=False):
         """Without what a rule leaves open, or lets come beside the others."""
-        rules = [rule for rule in self.rules if rule.beside == beside]
+        rules = [rule for rule in self.rules
+                 if rule.beside == beside and not rule.missing]
         return collections.Counter(
             {report: count for report, count in counter.items()
              if not any(rule.covers(report, name, mode) for rule in rules)})
@@ -78,6 +79,7 @@ class Comparison:
             missing = always - told
             extra = self.kept(told - ever, name, run.mode, beside=True)
             known = told_in_halves(missing, extra)
+            known += self.let_miss(missing, name, run.mode)
             if index > 0:
                 before = seen[index - 1]
                 known += told_late(extra, self.ever[index - 1] - before
@@ -93,6 +95,17 @@ class Comparison:
                          f"natively {self.statuses}")
             differences += 1
         return lines, differences
+
+    def let_miss(self, missing, name, mode):
+        """Takes out as many as a rule lets miss."""
+        known = []
+        for rule in self.rules:
+            some = [report for report in missing
+                    if rule.missing and rule.covers(report, name, mode)]
+            for report in some[:rule.missing]:
+                known.append(f"      known: {report}, that may miss")
+                del missing[report]
+        return known
 
     def follow_making(self, told):
         """Writes that may be told of what was told as new (Judge)."""
@@ -117,7 +130,8 @@ class Comparison:
 
 def told_in_halves(missing, extra):
     """Takes out a rename that was told as an end and a beginning: its halves
-    are waited for 5 ms at most, which a busy machine may take longer for."""
+    are waited for 5 to 100 ms at most, which a busy machine may take longer
+    for."""
     known = []
     for report in list(missing):
         paths = runs.paths_of(report)

@@ -13,37 +13,37 @@ def write(path, text):
         file.write(text)
 
 
-def save_as_vim(path):
+def save_as_vim(path, text="saved by vim\n"):
     """A probe for rights, the old file renamed away, a new one, no backup."""
     probe = os.path.join(os.path.dirname(path), "4913")
     write(probe, "")
     os.unlink(probe)
     os.rename(path, path + "~")
-    write(path, "saved by vim\n")
+    write(path, text)
     os.chmod(path, 0o644)
     os.unlink(path + "~")
 
 
-def save_as_vs_code(path):
+def save_as_vs_code(path, text="saved by VS Code, in place\n"):
     """In place: truncated and written."""
-    write(path, "saved by VS Code, in place\n")
+    write(path, text)
 
 
-def save_as_jetbrains(path):
+def save_as_jetbrains(path, text="saved by a JetBrains editor\n"):
     """Safe write: beside it, then two renames."""
-    write(path + "___jb_tmp___", "saved by a JetBrains editor\n")
+    write(path + "___jb_tmp___", text)
     os.rename(path, path + "___jb_old___")
     os.rename(path + "___jb_tmp___", path)
     os.unlink(path + "___jb_old___")
 
 
-def save_as_emacs(path):
+def save_as_emacs(path, text="saved by emacs\n"):
     """A lock that is a dangling link, and a backup that stays."""
     directory, name = os.path.split(path)
     lock = os.path.join(directory, ".#" + name)
     os.symlink("user@host.1:1", lock)
     os.rename(path, path + "~")
-    write(path, "saved by emacs\n")
+    write(path, text)
     os.chmod(path, 0o644)
     os.unlink(lock)
 

@@ -138,7 +138,7 @@ class Client:
             self.take(line, taken)
             line = self.lines.next(seconds)
 
-    def step(self, operation, required, reports):
+    def step(self, operation, required, reports, nudge=None):
         """The reports of one step, as a Counter."""
         taken = []
         operation(self.root)
@@ -146,6 +146,9 @@ class Client:
             self.await_quiet(self.still, taken)
             self.await_reports(required(), reports, taken)
         self.settle(taken)
+        if nudge is not None:
+            nudge(self.root)
+            self.settle(taken)
         wanted = required()
         waited = self.await_reports(wanted, reports, taken)
         if waited or wanted and not self.quiet:

@@ -69,11 +69,11 @@ In all clients: reports below a directory that is made and filled in one step
 client between the new directory and its watch, natively too; and the order of
 reports within one step: without `--strict`, order holds for each directory. A
 rename across directories may be told in halves, as an end and a beginning: they
-are waited for 5 ms at most, lest a slow directory hold up others, which a busy
-machine may take longer for.
+are waited for 5 ms at most while a slow directory is under way, lest that hold
+up others, and else 100 ms, which a busy machine may take longer for.
 
 "Beside" means that such a report may come more often than natively, but none
-may miss.
+may miss; "3 at most", that so many of a step's may miss, and no more.
 
 | client | reports | where | why |
 |---|---|---|---|
@@ -105,6 +105,8 @@ def client_row(client, description, result):
 def rule_rows(client, description):
     for rule in getattr(description, "OPEN", []):
         beside = ", beside" if rule.beside else ""
+        if rule.missing:
+            beside = f", {rule.missing} at most"
         yield (f"| {client} | `{cell(rule.pattern)}`{beside} | {where(rule)} "
                f"| {rule.reason} |\n")
     for kind, making in getattr(description, "FOLLOWS_MAKING", {}).items():

@@ -11,13 +11,15 @@ import re
 class Open:
     """Reports that may come or not; no steps or modes: in all of them.
 
-    Or that may come beside those that do natively, of which none may miss.
+    Or that may come beside those that do natively, of which none may miss; or
+    of which so many may miss in a step, and no more.
     """
     pattern: str
     reason: str
     steps: tuple = ()
     modes: tuple = ()
     beside: bool = False
+    missing: int = 0
 
     def covers(self, report, step, mode):
         return ((not self.steps or step in self.steps)

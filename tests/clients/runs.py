@@ -145,7 +145,8 @@ class Run:
 
             self.steps.append(client.step(
                 watched, required,
-                lambda lines, judge=judge: judge.reports(lines, root)))
+                lambda lines, judge=judge: judge.reports(lines, root),
+                getattr(self.description, "NUDGE", {}).get(name)))
             if self.mode == "native":
                 progress.add(index, self.steps[-1])
 

@@ -378,7 +378,7 @@ static void one_round(struct random *random, bool waiting)
     shuffle_sources(random);
     for (uint32_t i = 0; waiting && i < source_count; i++) {
         sources[i].may_wait = random_below(random, 2) == 0;
-        sources[i].may_await_end = random_below(random, 2) == 0;
+        sources[i].may_wait_long = random_below(random, 2) == 0;
     }
     waits = plan_pair(&plan, sources, source_count);
     for (uint32_t i = 0; i < source_count; i++)

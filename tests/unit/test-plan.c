@@ -297,7 +297,7 @@ static void lose_two(uint64_t *watched)
     add_dir("D3", "");
     add_dir("E4", "");
     for (int i = 0; i < 2; i++) {
-        sources[i].may_await_end = true;
+        sources[i].may_wait_long = true;
         sources[i].wants_moves = false;
     }
     plan.is_watched = is_this;
@@ -311,8 +311,8 @@ static void test_plan_waits_for_the_end_of_what_is_watched(void **state)
     (void)state;
     lose_two(&watched);
     assert_true(run());
-    assert_true(sources[0].awaits_end);
-    assert_false(sources[1].awaits_end);
+    assert_true(sources[0].waits_long);
+    assert_false(sources[1].waits_long);
     assert_string_equal(told, "1 delete/ E");
 }
 
@@ -322,7 +322,7 @@ static void test_plan_waits_no_longer_than_for_the_end(void **state)
 
     (void)state;
     lose_two(&watched);
-    sources[0].may_await_end = false; /* too long */
+    sources[0].may_wait_long = false; /* too long */
     assert_false(run());
     assert_string_equal(told, "0 delete/ D, 1 delete/ E");
 }
@@ -351,8 +351,8 @@ static void test_plan_waits_for_an_end_that_waits(void **state)
     sources[1].self = VN_IN_DELETE_SELF;
     sources[1].ends = true;
     assert_true(run());
-    assert_true(sources[0].awaits_end);
-    assert_true(sources[1].awaits_end);
+    assert_true(sources[0].waits_long);
+    assert_true(sources[1].waits_long);
     assert_string_equal(told, "");
 }
 
@@ -363,7 +363,7 @@ static void test_plan_waits_for_an_end_however_long_that_waits(void **state)
 
     (void)state;
     lose_two(&watched);
-    sources[0].may_await_end = false;
+    sources[0].may_wait_long = false;
     add_dir("a7", ""); /* perhaps to elsewhere */
     sources[2].may_wait = true;
     sources[2].ino = 3;
@@ -382,9 +382,9 @@ static void test_plan_has_pairs_wait_for_an_end_together(void **state)
     lose_two(&watched);
     add_dir("", "a1");
     add_dir("D3 a1", "");
-    sources[3].may_await_end = true;
+    sources[3].may_wait_long = true;
     assert_true(run());
-    assert_true(sources[2].awaits_end);
+    assert_true(sources[2].waits_long);
     assert_string_equal(told, "1 delete/ E");
 }
 
@@ -416,7 +416,7 @@ static void test_plan_waits_with_all_that_share_a_pair(void **state)
 static void test_plan_waits_for_the_move_of_move_self(void **state)
 {
     (void)state;
-    add_object(7, false, VN_IN_MOVE_SELF)->may_wait = true;
+    add_object(7, false, VN_IN_MOVE_SELF)->may_wait_long = true;
     assert_true(run());
     assert_string_equal(told, "");
 }

@@ -5,6 +5,7 @@ WATCHES = "a tree: a watch for each file and directory"
 WAITS = "epoll, level-triggered, reads of 4,096; timers of up to 100 ms"
 READY = "ready"
 QUIET_S = 0.3
+NUDGE = common.CHOKIDAR_NUDGE
 FOLLOWS_MAKING = {"change": "add"}
 
 

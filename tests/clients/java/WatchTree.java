@@ -15,6 +15,8 @@ public final class WatchTree {
     private final WatchService service;
     private final Map<WatchKey, Path> directories = new HashMap<>();
     private final Map<Path, Set<Path>> known = new HashMap<>();
+    // What it found out by looking: that may be reported yet, and is old then.
+    private final Set<String> found = new HashSet<>();
 
     private WatchTree() throws IOException {
         service = FileSystems.getDefault().newWatchService();
@@ -57,21 +59,30 @@ public final class WatchTree {
             if (event.kind() == StandardWatchEventKinds.OVERFLOW)
                 look(root, directory);
             else
-                tell(root, event.kind(),
+                hear(root, event.kind(),
                     directory.resolve((Path) event.context()));
         }
     }
 
-    /** What it found out by looking may be reported as well, later. */
+    private void hear(Path root, WatchEvent.Kind<?> kind, Path path) {
+        if (!found.remove(kind + "|" + path))
+            tell(root, kind, path);
+    }
+
     private void tell(Path root, WatchEvent.Kind<?> kind, Path path) {
-        boolean create = kind == StandardWatchEventKinds.ENTRY_CREATE;
-        boolean delete = kind == StandardWatchEventKinds.ENTRY_DELETE;
-        if (create && !entries(path.getParent()).add(path)
-            || delete && !entries(path.getParent()).remove(path))
-            return;
         System.out.println(kind + "|" + root.relativize(path));
-        if (create && Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
+        if (kind == StandardWatchEventKinds.ENTRY_DELETE)
+            entries(path.getParent()).remove(path);
+        if (kind != StandardWatchEventKinds.ENTRY_CREATE)
+            return;
+        entries(path.getParent()).add(path);
+        if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
             add(path);
+    }
+
+    private void find(Path root, WatchEvent.Kind<?> kind, Path path) {
+        tell(root, kind, path);
+        found.add(kind + "|" + path);
     }
 
     /** Tells what was not reported and is not as it was known. */
@@ -84,10 +95,10 @@ public final class WatchTree {
         }
         for (Path path : Set.copyOf(entries(directory)))
             if (!now.contains(path))
-                tell(root, StandardWatchEventKinds.ENTRY_DELETE, path);
+                find(root, StandardWatchEventKinds.ENTRY_DELETE, path);
         for (Path path : now)
             if (!entries(directory).contains(path))
-                tell(root, StandardWatchEventKinds.ENTRY_CREATE, path);
+                find(root, StandardWatchEventKinds.ENTRY_CREATE, path);
     }
 
     public static void main(String[] words) throws Exception {

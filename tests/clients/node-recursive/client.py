@@ -7,6 +7,9 @@ WAITS = "as fs.watch"
 READY = "ready"
 QUIET_S = 0.1
 OPEN = [
+    Open(r"^error ENOENT$",
+         "node says so of a directory that went as it was about to read it, "
+         "natively too"),
     Open(r"^change (?!logs/app\.log$)",
          "a write that follows the making of a file is a change of its own or "
          "not, depending on whether node has its watch on the file by then, "

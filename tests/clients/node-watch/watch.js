@@ -8,7 +8,10 @@
 const fs = require('fs');
 
 const [, , directory, recursive] = process.argv;
-fs.watch(directory, { recursive: recursive !== undefined }, (type, name) => {
-  fs.writeSync(1, `${type}|${name}\n`);
-});
+const watcher = fs.watch(directory, { recursive: recursive !== undefined },
+  (type, name) => {
+    fs.writeSync(1, `${type}|${name}\n`);
+  });
+// A directory that went as it was about to read it: it goes on.
+watcher.on('error', (error) => fs.writeSync(1, `error|${error.code}\n`));
 fs.writeSync(1, 'ready\n');
