@@ -64,9 +64,10 @@ static struct watch *create_woken(struct vnotify_instance *instance, int wd,
 {
     struct vnode *vnode =
         registry_slot(&instance->engine->registry, seat_slot(seat));
-    struct watch *watch =
-        watch_create(instance, vnode, seat_mask(seat), NULL, 0);
+    struct watch *watch = NULL;
 
+    if (!fault_hits(&instance->engine->fault, FAULT_ALLOC))
+        watch = watch_create(instance, vnode, seat_mask(seat), NULL, 0);
     if (watch == NULL)
         return NULL;
     watch->wd = wd;

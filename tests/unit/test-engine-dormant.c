@@ -205,6 +205,40 @@ static void test_engine_wakes_and_removes_at_once(void **state)
     }
 }
 
+/*
+ * Without memory for a struct watch nothing is told, and all of it later; who
+ * removes the watch is told that there is none, and the watch goes on.
+ */
+static void test_engine_owes_what_cannot_wake(void **state)
+{
+    char fault[80], spec[96];
+    struct vnotify_config config = { .faults = spec };
+
+    (void)state;
+    snprintf(fault, sizeof(fault), "/tmp/vnotify-fault-%d", (int)getpid());
+    snprintf(spec, sizeof(spec), "alloc=%s", fault);
+    unlink(fault);
+    teardown(NULL);
+    setup_with(&config, "/tmp");
+    make_file("f");
+    make_dir("d");
+    assert_int_equal(add("f", VN_IN_ATTRIB), 1);
+    assert_int_equal(add("d", NAMED), 2);
+    close(open(fault, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    change_mode("f", 0400);
+    make_file("d/a");
+    assert_int_equal(vnotify_sync(engine), -EAGAIN);
+    assert_string_equal(read_words(instance), "");
+    assert_int_equal(vnotify_rm_watch(instance, 1), -ENOMEM);
+    assert_dormant(1);
+    assert_dormant(2);
+    assert_return_code(unlink(fault), errno);
+    sync_now();
+    expect_in_any_order("1 attrib, 2 create a");
+    assert_int_equal(vnotify_rm_watch(instance, 1), 0);
+    expect("1 ignored");
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -219,6 +253,7 @@ int main(void)
         CASE(test_engine_directory_wakes_for_each_of_many),
         CASE(test_engine_sleeping_watch_ends_with_its_inode),
         CASE(test_engine_wakes_and_removes_at_once),
+        CASE(test_engine_owes_what_cannot_wake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
