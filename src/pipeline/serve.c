@@ -15,6 +15,7 @@
 #include "pipeline/engine.h"
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
+#include "pipeline/learn.h"
 #include "pipeline/offer.h"
 #include "pipeline/rest.h"
 #include "pipeline/stream.h"
@@ -34,13 +35,6 @@ static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
 }
 
 /* Listing. */
-
-static bool has_children(const struct vnode *vnode)
-{
-    /* relaxed: who sets it posts HINT_KEEP next (V5) */
-    return atomic_load_explicit(&more(vnode)->content,
-                                memory_order_relaxed) != 0;
-}
 
 /* Of a whole listing. */
 static struct offer *make_offer(struct worker *worker, struct snapshot *before,
@@ -137,40 +131,6 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     return 0;
 }
 
-enum {
-    /* Told late, a rename of so many names is still a rename; past it, deletes
-       and creates, which say the same. */
-    LEARN_MAX = 16384,
-    BURST = 16, /* more new names at once than that are a burst's */
-};
-
-/*
- * Could any of what has come be a rename's second half?  A burst of new names
- * alone, where the host would have said that an entry crossed directories, is
- * taken to be new.  (If that note is still on its way, DELETE and CREATE will
- * say the same as the move.)
- */
-static bool is_burst_of_new(const struct vnotify *engine,
-                            const struct delta *delta, bool crossed)
-{
-    return delta->gone == 0 && delta->come > BURST && !crossed &&
-           (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0;
-}
-
-/*
- * Looking at what has come does one thing more: it makes a kernel with
- * multigrain timestamps (Linux 6.13) stamp the next change, a rename say,
- * distinctly.
- */
-static void learn(struct vnotify *engine, struct vnode *vnode,
-                  struct delta *delta, bool crossed)
-{
-    if (!has_children(vnode) && is_burst_of_new(engine, delta, crossed))
-        delta_take_for_new(delta);
-    else if (vnode_fd(engine, vnode) >= 0)
-        delta_learn(delta, vnode_fd(engine, vnode), LEARN_MAX);
-}
-
 /* Lists the directory; *offer is what to tell its watches, or NULL. */
 static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
@@ -209,7 +169,7 @@ static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
     }
     (*offer)->crossed_ns = crossed_ns;
     if ((*offer)->delta != NULL) {
-        learn(engine, vnode, (*offer)->delta, crossed_ns != 0);
+        learn_newcomers(engine, vnode, (*offer)->delta, crossed_ns != 0);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
@@ -252,7 +212,7 @@ static int keep(struct serving *s, struct vnode *vnode,
     struct vnotify *engine = s->worker->engine;
     int err;
 
-    if (!has_children(vnode))
+    if (!vnode_has_children(vnode))
         return 0;
     err = keep_children(engine, vnode, offer);
     if (err == 0 && offer_findings(s, vnode) != 0)
@@ -315,7 +275,7 @@ static bool can_open(struct vnotify *engine, struct vnode *vnode,
 
     if (!vnode_is_parked(vnode) || (hints & HINT_REVOKE) != 0 ||
         !(must_list(vnode, hints) || (hints & looks) != 0 ||
-          has_children(vnode)))
+          vnode_has_children(vnode)))
         return true;
     fd = vnode_fd(engine, vnode);
     return fd >= 0 || fd == -ESTALE;
@@ -371,7 +331,7 @@ static bool is_for_others(const struct worker *worker,
                           const struct vnode *vnode)
 {
     return worker->index == 0 &&
-           (vnode_is_bulk(vnode) || has_children(vnode));
+           (vnode_is_bulk(vnode) || vnode_has_children(vnode));
 }
 
 void worker_give_back(struct vnotify *engine, struct vnode *vnode)

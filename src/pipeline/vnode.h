@@ -232,6 +232,14 @@ static inline int vnode_ask_fd(const struct vnode *vnode)
 /* Takes over fd, or closes it if there is one. */
 void vnode_give_ask_fd(struct vnode *, int fd);
 
+/* Is anything wanted of its children? */
+static inline bool vnode_has_children(const struct vnode *vnode)
+{
+    /* relaxed: who sets it posts HINT_KEEP next (V5) */
+    return atomic_load_explicit(&more(vnode)->content,
+                                memory_order_relaxed) != 0;
+}
+
 /* Any thread: is it watched itself, and not only as somebody's child? */
 static inline bool vnode_is_watched(const struct vnode *vnode)
 {
