@@ -55,7 +55,7 @@ proctype changer()
     ended++
 }
 
-/* dispatch.c: accept_offer, then told. */
+/* backlog.c: accept_offer, then told. */
 inline take_offer(after, began)
 {
     atomic {
