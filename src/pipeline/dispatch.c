@@ -6,8 +6,8 @@
  * the holder is the only producer of the instance's queue, and nobody waits.
  *
  * A round (round.c) takes every watch with something untold, finds each one's
- * delta (shared when the watch was told exactly the listing before, computed for
- * it when it lags), and pairs and orders them (plan-order.c).  What it has
+ * delta (shared when the watch was told exactly the listing before, computed
+ * for it when it lags), and pairs and orders them (plan-order.c).  What it has
  * planned is pushed through the mask.
  * A queue that is full stops the round at the plan's cursor; it goes on when
  * the guest has made room.  Meanwhile only the newest offer of each watch is

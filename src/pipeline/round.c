@@ -106,7 +106,7 @@ static const struct delta *delta_of(struct dispatch *d, struct watch *watch,
         return NULL;
     if (latest->delta != NULL && latest->delta->before_id == watch->told->id)
         return latest->delta;
-    if (untold->own == NULL) { /* it joined between two listings, or no memory */
+    if (untold->own == NULL) { /* it joined meanwhile, or no memory */
         untold->own =
             delta_create(&engine->arenas, watch->told, latest->after);
         if (untold->own == NULL)
