@@ -57,6 +57,7 @@ static void use_after_unlink_is_not_told(void)
     guest_expect(&q, wd, IN_OPEN, NULL);
     guest_unlink("file");
     guest_expect(&q, dir, IN_DELETE, "file");
+    guest_settle(&q); /* the file's own note of it may come with its use */
     use(file);
     guest_expect_quiet(&q);
     close(file);
@@ -147,9 +148,11 @@ static void use_after_a_rename_has_the_new_name(void)
     use_and_expect(file, &q, a, "file");
     guest_rename("a/file", "a/other");
     guest_expect_move(&q, a, "file", a, "other", 0);
+    guest_settle(&q);
     use_and_expect(file, &q, a, "other");
     guest_rename("a/other", "b/third");
     guest_expect_move(&q, a, "other", b, "third", 0);
+    guest_settle(&q); /* b is told, and then keeps the file as a child */
     use_and_expect(file, &q, b, "third");
     close(file);
     guest_expect(&q, b, IN_CLOSE_WRITE, "third");
