@@ -65,6 +65,8 @@ struct children {
                              was born before in rows */
     uint64_t leave_ns;    /* leaving rows are let go then; 0: there is none */
     uint64_t retry_ns;    /* something could not be had: then again; 0 */
+    int64_t missed_rt_ns; /* since when there have been entries without a row
+                             for that reason; 0: there are none */
     struct finding *findings; /* not offered yet */
     uint32_t finding_count, finding_size;
     /* sweep.c */

@@ -33,6 +33,8 @@ struct keeper {
     const struct offer *offer; /* NULL: any listing may have been missed */
     uint64_t now;
     bool first;                /* what is there now has no history */
+    bool again;                /* entries may have no row, or rows too little */
+    int64_t missed_rt_ns;      /* children.missed_rt_ns before this pass */
 };
 
 /* Which entries have rows: nobody closes after writing what is no file. */
@@ -48,6 +50,14 @@ static void retry_soon(struct keeper *k)
     k->children->retry_ns = k->now + RETRY_NS;
 }
 
+/* An entry without a row, until then. */
+static void miss(struct keeper *k)
+{
+    retry_soon(k);
+    if (k->children->missed_rt_ns == 0)
+        k->children->missed_rt_ns = k->dir->current->begun_rt_ns;
+}
+
 /* What is new in the directory. */
 
 /* Written since it was listed?  It may have been written to under the name that
@@ -57,6 +67,17 @@ static uint32_t written_since(const struct change *come,
 {
     return come != NULL && come->learned &&
                    look->modified != come->modified_rt_ns
+               ? VN_IN_MODIFY
+               : 0;
+}
+
+/* There was no row for it while others armed its vnode, and its notes were told
+   elsewhere. */
+static uint32_t written_unseen(const struct keeper *k,
+                               const struct look *look)
+{
+    return k->missed_rt_ns != 0 && S_ISREG(look->mode) &&
+                   look->modified >= k->missed_rt_ns - BIRTH_TICK_NS
                ? VN_IN_MODIFY
                : 0;
 }
@@ -131,13 +152,13 @@ static void take_in(struct keeper *k, uint64_t ino, const char *name,
     err = attach_begin(&a, name, type);
     if (err != 0) {
         if (err == -EAGAIN)
-            retry_soon(k);
+            miss(k);
         return; /* gone again, or replaced: another listing is coming */
     }
     if (a.newborn)
         bits = life_so_far(&a.look) | closing(k, &a, &close_ns);
     else if (!k->first)
-        bits = written_since(come, &a.look);
+        bits = written_since(come, &a.look) | written_unseen(k, &a.look);
     if (a.vnode != NULL)
         row.child = attach_finish(&a, close_ns);
     row.footprint = footprint_of(&a.look);
@@ -295,7 +316,7 @@ static int follow(struct keeper *k)
     int err;
 
     k->first = children->listing == 0;
-    if (delta != NULL && delta->before_id == children->listing &&
+    if (!k->again && delta != NULL && delta->before_id == children->listing &&
         delta->after_id == listing->id)
         err = follow_delta(k, delta);
     else
@@ -363,7 +384,6 @@ int keep_children(struct vnotify *engine, struct vnode *dir,
         .offer = offer,
         .now = now_ns(),
     };
-    bool again;
     int err = 0;
 
     if (wanted == 0 || dir->current == NULL)
@@ -373,24 +393,33 @@ int keep_children(struct vnotify *engine, struct vnode *dir,
     k.children = more(dir)->children;
     if (k.children == NULL)
         return -ENOMEM;
-    again = k.children->retry_ns != 0 && k.children->retry_ns <= k.now;
-    if (again)
+    k.again = k.children->retry_ns != 0 || wanted != k.children->wanted;
+    k.missed_rt_ns = k.children->missed_rt_ns;
+    if (k.again) {
         k.children->retry_ns = 0;
-    if (wanted != k.children->wanted || again) {
+        k.children->missed_rt_ns = 0;
         want_more(&k, wanted);
-        again = true;
     }
-    if (again || dir->current->id != k.children->listing)
+    if (k.again || dir->current->id != k.children->listing)
         err = follow(&k);
     if (k.children->leave_ns != 0 && k.children->leave_ns <= k.now)
         let_leaving_go(&k);
     sweep_children(engine, dir, k.now);
-    if (err != 0)
+    if (err != 0) {
         retry_soon(&k);
+        k.children->missed_rt_ns = k.missed_rt_ns;
+    }
     set_alarm(&k);
     if (err == 0)
         tell_kept(dir, wanted);
     return err;
+}
+
+bool keep_misses(const struct vnode *dir)
+{
+    const struct children *children = more(dir)->children;
+
+    return children != NULL && children->retry_ns != 0;
 }
 
 void keep_owe(struct vnotify *engine, struct vnode *dir)

@@ -205,7 +205,8 @@ static void owe(struct worker *worker, struct vnode *vnode, uint32_t hints)
         more(vnode)->backoff_us = RETRY_US_MAX;
 }
 
-/* The children follow the listing that was told.  0 or -ENOMEM. */
+/* The children follow the listing that was told.  0, or -ENOMEM or -EAGAIN: so
+   that vnotify_sync waits for it, it is owed as a listing is. */
 static int keep(struct serving *s, struct vnode *vnode,
                 const struct offer *offer)
 {
@@ -218,7 +219,7 @@ static int keep(struct serving *s, struct vnode *vnode,
     if (err == 0 && offer_findings(s, vnode) != 0)
         keep_owe(engine, vnode);
     offer_dispatch(s);
-    return err;
+    return err == 0 && keep_misses(vnode) ? -EAGAIN : err;
 }
 
 void serve_offer(struct serving *s, struct vnode *vnode, struct offer *offer)
