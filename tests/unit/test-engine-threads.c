@@ -440,11 +440,49 @@ static void test_engine_bears_racing_calls(void **state)
     assert_true(ignored >= IGNORED_ENOUGH);
 }
 
+/*
+ * Somebody else is arming the inode that has come: the directory must go without
+ * it for now, and sync says so; then the next pass takes it in, though that
+ * follows another listing.
+ */
+static void test_engine_takes_in_later_what_others_were_arming(void **state)
+{
+    const uint32_t mask = VN_IN_CREATE | VN_IN_MODIFY;
+    struct vnode *vnode;
+    struct stat st;
+    bool sure;
+
+    (void)state;
+    make_dir("d");
+    make_dir("e");
+    make_file("d/f");
+    assert_int_equal(add("d", mask), 1);
+    assert_int_equal(add("e", mask), 2);
+    assert_return_code(fstatat(root_fd, "d/f", &st, 0), errno);
+    vnode = registry_peek(&engine->registry, st.st_dev, st.st_ino, &sure);
+    assert_non_null(vnode);
+    /* What was written just before may be taken for written meanwhile. */
+    while ((int64_t)clock_ns(CLOCK_REALTIME) <
+           st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec +
+               2 * BIRTH_TICK_NS)
+        sched_yield();
+    assert_int_equal(atomic_exchange(&vnode->armed, ARM_BUSY), ARM_DONE);
+    link_file("d/f", "e/g");
+    assert_int_equal(vnotify_sync(engine), -EAGAIN);
+    assert_string_equal(read_words(instance), "2 create g");
+    atomic_store(&vnode->armed, ARM_DONE);
+    make_file("e/h");
+    expect("2 create h");
+    append_to("d/f");
+    expect_in_any_order("1 modify f, 2 modify g");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(test_engine_tells_a_new_watch_what_came_as_it_joined),
         ENGINE_TEST(test_engine_refuses_a_listing_that_began_too_early),
+        ENGINE_TEST(test_engine_takes_in_later_what_others_were_arming),
         ENGINE_TEST(test_engine_join_misses_no_change),
         ENGINE_TEST(test_engine_descriptor_is_never_left_readable),
         ENGINE_TEST(test_engine_descriptor_keeps_what_comes_at_its_reset),
