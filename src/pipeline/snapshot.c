@@ -225,11 +225,12 @@ struct snapshot *snapshot_insert(const struct arenas *arenas,
     after = arena_alloc(arenas, ARENA_SNAPSHOT, header + before->bytes + more);
     if (after == NULL)
         return NULL;
-    memcpy(after, before, header);
     atomic_init(&after->refs, 1);
     after->id = id;
-    after->count += (uint32_t)count;
-    after->bytes += (uint32_t)more;
+    after->begun_rt_ns = before->begun_rt_ns;
+    after->base = before->base;
+    after->count = before->count + (uint32_t)count;
+    after->bytes = before->bytes + (uint32_t)more;
     to = after->entries;
     for (int i = 0; i < count; i++) {
         const uint8_t *entry = builder->bytes + new[i].at;
