@@ -138,12 +138,38 @@ static void count_links(struct vnode *vnode)
                               memory_order_relaxed);
 }
 
+/*
+ * A close is noted before the kernel has let the file go, and who closes may
+ * lose its CPU in between.  So if somebody seems to have it open still, that is
+ * asked again: after 1 ms, 2, 4, ..., about a second in all.
+ */
+enum { CLOSE_ASK_NS = 1000 * 1000, CLOSE_ASKS_MAX = 10 };
+
+static bool has_closed(struct vnotify *engine, struct vnode *vnode,
+                       uint32_t hints)
+{
+    bool closed = (hints & (HINT_CLOSE | HINT_CLOSE_WRITE)) != 0;
+    uint32_t *asks = &more(vnode)->close_asks;
+
+    if (closed)
+        *asks = 1;
+    else if ((hints & HINT_ALARM) == 0 || *asks == 0)
+        return false;
+    if (!is_held(engine, vnode))
+        return true;
+    if (*asks <= CLOSE_ASKS_MAX)
+        alarm_set(engine, vnode,
+                  now_ns() + ((uint64_t)CLOSE_ASK_NS << (*asks)++) / 2);
+    else
+        *asks = 0; /* until the next close */
+    return false;
+}
+
 static bool has_ended(struct vnotify *engine, struct vnode *vnode,
                       uint32_t hints)
 {
     if (vnode->unlinked)
-        return (hints & (HINT_CLOSE | HINT_CLOSE_WRITE)) != 0 &&
-               !is_held(engine, vnode);
+        return has_closed(engine, vnode, hints);
     if ((hints & HINT_LINKS) == 0 || vnode->seen.links != 0)
         return false;
     vnode->unlinked = true;

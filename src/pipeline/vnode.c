@@ -154,6 +154,8 @@ static void reset_more(struct more *more)
         atomic_store_explicit(&more->ask_fd, 0, memory_order_relaxed);
     if (more->owed != 0 || more->backoff_us != 0)
         more->owed = more->backoff_us = 0;
+    if (more->close_asks != 0)
+        more->close_asks = 0;
     if (more->storm_rest_us != 0)
         more->storm_rest_us = 0;
     assert(more->children == NULL);

@@ -106,6 +106,7 @@ struct more {
     uint32_t timer_index;
     uint32_t owed;             /* hints whose listing failed */
     uint32_t backoff_us;
+    uint32_t close_asks;       /* since a close, whether anybody has it open */
     struct children *children; /* a directory's, if content is wanted */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
