@@ -250,7 +250,7 @@ void vnotify_destroy(struct vnotify *engine)
 /* Nothing noted that is not collected, nothing under way, nothing waiting? */
 static bool all_quiet(struct vnotify *engine)
 {
-    return !kq_pending(engine->kq) && barrier_quiet(&engine->barrier, 0) &&
+    return engine_all_served(engine, 0) &&
            /* E1: relaxed, here and below: ordered by the items' counts */
            atomic_load_explicit(&engine->holds, memory_order_relaxed) == 0 &&
            atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0;

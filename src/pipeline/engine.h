@@ -200,6 +200,16 @@ static inline uint64_t engine_snapshot_id(struct vnotify *engine)
                                          memory_order_relaxed);
 }
 
+/*
+ * Is nothing under way but `mine` items?  Then what the host had noted before
+ * the call has been served.  The order matters: first the port, then the items,
+ * which a note is before it has left the port.
+ */
+static inline bool engine_all_served(struct vnotify *engine, unsigned mine)
+{
+    return !kq_pending(engine->kq) && barrier_quiet(&engine->barrier, mine);
+}
+
 /* Workers and readers. */
 static inline unsigned engine_servers(const struct vnotify *engine)
 {

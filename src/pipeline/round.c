@@ -161,16 +161,15 @@ static int make_source(struct dispatch *d, struct watch *watch,
 
 /*
  * Is nothing else under way that could bring a rename's other half?  Then
- * there is none.  The order matters: first the port, then the items, then our
+ * there is none.  The order matters: first the port and the items, then our
  * inbox, each looking at what the one before may have turned into.
  */
 static bool nothing_under_way(struct dispatch *d)
 {
     return kq_rename_skew_ns(d->engine->kq) == 0 &&
-           !kq_pending(d->engine->kq) &&
-           barrier_quiet(&d->engine->barrier,
-                         (unsigned)(__builtin_popcount(d->phases) +
-                                    __builtin_popcount(d->held_phases))) &&
+           engine_all_served(d->engine,
+                             (unsigned)(__builtin_popcount(d->phases) +
+                                        __builtin_popcount(d->held_phases))) &&
            handoff_empty(&d->instance->inbox);
 }
 

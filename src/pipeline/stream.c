@@ -61,7 +61,7 @@ static bool nothing_under_way(const struct stream *stream)
     unsigned mine = (unsigned)__builtin_popcount(stream->serving->phases);
 
     return (kq_notes_dir(engine->kq) & NOTE_EXTEND) != 0 &&
-           !kq_pending(engine->kq) && barrier_quiet(&engine->barrier, mine);
+           engine_all_served(engine, mine);
 }
 
 /*
