@@ -26,6 +26,12 @@ OPEN = [
          "of its own MOVE_SELF depends on whether it has found the new name "
          "by then",
          steps=("rename across directories", "create the new log")),
+    Open(r"^touched document~$",
+         "vim's backup has had that name: if it goes between node's stat and "
+         "its watch of it, node keeps the name as known, and never says it is "
+         "new, natively too (with 30 ms before each inotify_add_watch, six "
+         "times of six)",
+         steps=("save as emacs does",)),
     Open(r"project/",
          "node watches files by inode, and natively misses some that git has "
          "replaced: then those that vnotify tells of are more",
