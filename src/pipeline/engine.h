@@ -51,9 +51,11 @@ enum {
     /* All listings together may take one part in so many of a CPU's time for
        long, and as much at once as the share of STORM_SLACK_NS.  Who has more
        to list waits for it, so long at most. */
-    STORM_SHARE = 4,
-    STORM_SLACK_NS = 20 * 1000 * 1000,
-    STORM_REST_NS_MAX = 50 * 1000 * 1000,
+    STORM_SHARE = 8,
+    STORM_SLACK_NS = 40 * 1000 * 1000,
+    STORM_REST_NS_MAX = 200 * 1000 * 1000,
+    /* A storm is over when nothing was noted for so long. */
+    CALM_NS = 2 * 1000 * 1000,
     /* A rename's second half is waited for so long at most while something is
        pending for a directory that takes longer to list: that must not hold
        others up.  Else it is CPUs alone that are waited for. */
@@ -97,6 +99,8 @@ struct worker {
     uint64_t hold_due_ns; /* worker 0's: when to look at holds, 0: never */
     uint64_t hurry_due_ns; /* worker 0's: when to look who rests, 0: never */
     uint64_t hurried_ns;   /* worker 0's: no sooner than that again */
+    uint64_t calmed_ns;    /* worker 0's: the end of the last storm that it has
+                              seen to */
 };
 
 struct vnotify {
@@ -156,6 +160,7 @@ struct vnotify {
                                      covered all small listings; relaxed: of
                                      cost alone */
     _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
+    _Atomic uint64_t last_note_ns; /* relaxed: of cost alone */
     _Atomic uint32_t slow_busy;   /* directories, slower to list than a hold
                                      lasts, with something pending; relaxed: of
                                      how long to wait alone */
@@ -262,6 +267,9 @@ void serve_offer(struct serving *, struct vnode *, struct offer *);
 uint64_t vnode_has_crossed(const struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
+
+/* The holder of the vnode's claim leaves it to a worker other than 0. */
+void worker_hand_over(struct vnotify *, struct vnode *);
 
 /* dispatch.c: the caller holds the instance's claim and loses it; `phases` are
    of an item that it holds beside. */

@@ -110,6 +110,9 @@ static void post(struct reading *r, uint32_t slot, uint32_t generation,
         &more(vnode)->noted_ns, &none, note.read_ns, memory_order_relaxed,
         memory_order_relaxed);
     vnode_noted(vnode, note.read_ns);
+    /* relaxed: of cost alone */
+    atomic_store_explicit(&engine->last_note_ns, note.read_ns,
+                          memory_order_relaxed);
     if ((hints & HINT_CROSSED) != 0)
         vnode_crossed(vnode, note.read_ns);
     barrier_add(&engine->barrier, phases);

@@ -8,6 +8,9 @@
  * STORM_SLACK_NS rests for the difference.  Bulk directories have another
  * share: what is small shall not wait for them.
  *
+ * A storm over, all that rests for it is served at once: worker 0 looks when
+ * the last note is CALM_NS old.
+ *
  * Nobody rests for a share while vnotify_sync waits; and while a rename's first
  * half is held, nobody that may have the second: whose pending notes say that
  * an entry crossed directories, or that it was moved or removed itself; or
@@ -25,16 +28,15 @@ static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
 {
     /* relaxed: here and below, of cost alone */
     uint64_t before = atomic_load_explicit(paced, memory_order_relaxed), after;
+    /* What could not be put off is not made up for. */
+    uint64_t most = now + STORM_SLACK_NS + STORM_REST_NS_MAX;
 
-    do
+    do {
         after = (before > now ? before : now) + STORM_SHARE * took;
-    while (!atomic_compare_exchange_weak_explicit(
+        after = after < most ? after : most;
+    } while (!atomic_compare_exchange_weak_explicit(
         paced, &before, after, memory_order_relaxed, memory_order_relaxed));
-    if (after - now <= STORM_SLACK_NS)
-        return 0;
-    return after - now - STORM_SLACK_NS < STORM_REST_NS_MAX
-               ? after - now - STORM_SLACK_NS
-               : STORM_REST_NS_MAX;
+    return after - now <= STORM_SLACK_NS ? 0 : after - now - STORM_SLACK_NS;
 }
 
 void rest_begin(struct vnotify *engine, struct vnode *vnode,
@@ -62,6 +64,13 @@ static bool is_awaited(const struct vnotify *engine, const struct vnode *vnode)
             (claim_pending(&vnode->claim) & telling) != 0);
 }
 
+uint64_t rest_calm_ns(const struct vnotify *engine)
+{
+    /* relaxed: of cost alone */
+    return atomic_load_explicit(&engine->last_note_ns, memory_order_relaxed) +
+           CALM_NS;
+}
+
 uint64_t rest_until(const struct vnotify *engine, const struct vnode *vnode)
 {
     /* E1: relaxed: who rests after sync has counted itself is found by its
@@ -69,7 +78,7 @@ uint64_t rest_until(const struct vnotify *engine, const struct vnode *vnode)
     bool hurry =
         more(vnode)->storm_rest_us == 0 ||
         atomic_load_explicit(&engine->syncs, memory_order_relaxed) != 0 ||
-        is_awaited(engine, vnode);
+        is_awaited(engine, vnode) || rest_calm_ns(engine) <= now_ns();
 
     return more(vnode)->rest_until_ns +
            (hurry ? 0 : more(vnode)->storm_rest_us * UINT64_C(1000));

@@ -22,6 +22,9 @@ uint64_t rest_until(const struct vnotify *, const struct vnode *);
    and about right. */
 bool rest_goes_on(const struct vnotify *);
 
+/* Any thread: when a storm will have ended, if nothing more is noted. */
+uint64_t rest_calm_ns(const struct vnotify *);
+
 /* Counts it among the slow directories that something is pending for, if it is
    one; or no more. */
 void rest_count_slow(struct vnotify *, struct vnode *, bool pending);

@@ -28,7 +28,7 @@ void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
     lot_wake(&engine->lot, 1);
 }
 
-static void hand_to_bulk(struct vnotify *engine, struct vnode *vnode)
+void worker_hand_over(struct vnotify *engine, struct vnode *vnode)
 {
     relay_give(&engine->bulk, &vnode->link);
     lot_wake(&engine->lot, LOT_ANYBODY - 1);
@@ -359,7 +359,7 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
             return;
         }
         if (is_for_others(worker, vnode)) {
-            hand_to_bulk(engine, vnode);
+            worker_hand_over(engine, vnode);
             return;
         }
         hints = claim_take(&vnode->claim, &phases);

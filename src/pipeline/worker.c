@@ -54,16 +54,25 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
     worker_serve(worker, vnode);
 }
 
-/* Who rests for longer than it need by now is due earlier: true if it was. */
-static bool hurry(struct worker *worker, struct vnode *vnode)
+/* Who rests for longer than it need by now is due earlier: true if it was, and
+   is no more in the timer. */
+static bool end_rest(struct worker *worker, struct vnode *vnode)
 {
     if (vnode->failing ||
         more(vnode)->due_ns <= rest_until(worker->engine, vnode))
         return false;
     timer_remove(&worker->timer, vnode);
     more(vnode)->storm_rest_us = 0;
-    worker_serve(worker, vnode);
     return true;
+}
+
+static bool hurry(struct worker *worker, struct vnode *vnode)
+{
+    bool hurries = end_rest(worker, vnode);
+
+    if (hurries)
+        worker_serve(worker, vnode);
+    return hurries;
 }
 
 /*
@@ -153,6 +162,46 @@ static void hurry_awaited(struct worker *worker)
     worker->hurried_ns = end + (end - start);
 }
 
+/* When to see to the end of a storm; 0: there is none. */
+static uint64_t calm_due_ns(const struct worker *worker)
+{
+    uint64_t calm = rest_calm_ns(worker->engine);
+
+    return worker->timer.count == 0 || calm == worker->calmed_ns ||
+                   !rest_goes_on(worker->engine)
+               ? 0
+               : calm;
+}
+
+/* A storm is over: what rests for it is for all workers.  It is not while notes
+   are there that no reader had a CPU for. */
+static void end_storm(struct worker *worker)
+{
+    uint64_t calm = calm_due_ns(worker);
+    struct timer *timer = &worker->timer;
+
+    if (calm == 0 || calm > now_ns())
+        return;
+    if (kq_pending(worker->engine->kq)) {
+        /* relaxed: of cost alone */
+        atomic_store_explicit(&worker->engine->last_note_ns, now_ns(),
+                              memory_order_relaxed);
+        return;
+    }
+    worker->calmed_ns = calm;
+    for (uint32_t i = timer->count; i-- > 0;) {
+        struct vnode *vnode = timer->heap[i];
+
+        if (!end_rest(worker, vnode))
+            continue;
+        if ((i & 1) != 0)
+            worker_hand_over(worker->engine, vnode);
+        else
+            worker_serve(worker, vnode);
+        i = next_to_look_at(timer, i);
+    }
+}
+
 static void watch_holds(struct worker *worker)
 {
     struct vnotify *engine = worker->engine;
@@ -178,6 +227,7 @@ static void keep_time(struct worker *worker)
 {
     take_deferred(worker);
     retry_all(worker);
+    end_storm(worker);
     serve_due(worker);
     alarms_look(worker);
     watch_holds(worker);
@@ -189,7 +239,10 @@ static uint64_t next_due_ns(const struct worker *worker)
     const struct vnode *vnode = timer_first(&worker->timer);
     uint64_t due = worker->hold_due_ns;
     uint64_t alarm = alarms_due_ns(&worker->alarms);
+    uint64_t calm = calm_due_ns(worker);
 
+    if (calm != 0 && (due == 0 || calm < due))
+        due = calm;
     if (worker->hurry_due_ns != 0 && (due == 0 || worker->hurry_due_ns < due))
         due = worker->hurry_due_ns;
     if (alarm != 0 && (due == 0 || alarm < due))

@@ -277,19 +277,24 @@ int kq_sleep(struct kq *kq)
 
 /*
  * Meanwhile the inotify descriptor wakes nobody, so whoever changes a file has
- * nobody to wake.  Being set again, it says what has come since.
+ * nobody to wake.  It has to be taken out for that: inotify wakes who waits
+ * with no word of what for, and such a wake passes any EPOLL_CTL_MOD but that
+ * of a one-shot.  Put in again, it says what has come since.
  */
 void kq_rest(struct kq *kq, uint64_t ns)
 {
     struct pollfd wake = {.fd = kq->wake_fd, .events = POLLIN};
     struct timespec limit = {.tv_nsec = (long)ns};
+    const struct timespec ms = {.tv_nsec = 1000 * 1000};
     uint64_t wakes;
     (void)!read(kq->wake_fd, &wakes, sizeof(wakes)); /* of before */
     if (!begin_sleep(kq))
         return;
-    (void)sleep_on(kq, EPOLL_CTL_MOD, kq->inotify_fd, EPOLLET);
+    (void)sleep_on(kq, EPOLL_CTL_DEL, kq->inotify_fd, 0);
     (void)ppoll(&wake, 1, &limit, NULL);
-    (void)sleep_on(kq, EPOLL_CTL_MOD, kq->inotify_fd, EPOLLIN | EPOLLET);
+    /* Without memory for it: nobody else collects meanwhile, and all is kept. */
+    while (sleep_on(kq, EPOLL_CTL_ADD, kq->inotify_fd, EPOLLIN | EPOLLET) != 0)
+        (void)nanosleep(&ms, NULL);
     end_sleep(kq);
 }
 

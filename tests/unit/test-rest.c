@@ -15,6 +15,7 @@ static struct vnotify engine;
 static struct vnode *vnode; /* the first of a chunk */
 
 static const uint64_t small_ns = BULK_NS / 2, bulk_ns = 30 * BULK_NS;
+static const uint64_t forever_ns = UINT64_C(3600) * 1000 * 1000 * 1000;
 
 static int setup(void **state)
 {
@@ -82,10 +83,34 @@ static void test_rest_in_a_storm_is_not_for_who_waits(void **state)
     (void)state;
     for (int i = 0; i < 2000; i++)
         (void)rest_after(small_ns, small_ns, small_ns);
+    atomic_store(&engine.last_note_ns, now_ns() + forever_ns);
     assert_true(rest_until(&engine, vnode) - more(vnode)->rest_until_ns ==
                 STORM_REST_NS_MAX);
     atomic_store(&engine.syncs, 1);
     assert_true(rest_until(&engine, vnode) == more(vnode)->rest_until_ns);
+}
+
+static void test_rest_for_a_storm_ends_with_it(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        (void)rest_after(small_ns, small_ns, small_ns);
+    atomic_store(&engine.last_note_ns, now_ns() + forever_ns);
+    assert_true(rest_until(&engine, vnode) > more(vnode)->rest_until_ns);
+    atomic_store(&engine.last_note_ns, now_ns() - CALM_NS);
+    assert_true(rest_until(&engine, vnode) == more(vnode)->rest_until_ns);
+}
+
+static void test_rest_owes_no_more_than_the_longest(void **state)
+{
+    uint64_t most = now_ns() + STORM_SLACK_NS + STORM_REST_NS_MAX;
+
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        (void)rest_after(small_ns, small_ns, small_ns);
+    assert_true(atomic_load(&engine.paced_ns) >= most);
+    assert_true(atomic_load(&engine.paced_ns) <=
+                now_ns() + STORM_SLACK_NS + STORM_REST_NS_MAX);
 }
 
 static void test_rest_of_small_ones_is_not_for_bulk_ones(void **state)
@@ -108,6 +133,8 @@ int main(void)
         CASE(test_rest_is_not_for_the_preempted),
         CASE(test_rest_grows_in_a_storm_to_a_limit),
         CASE(test_rest_in_a_storm_is_not_for_who_waits),
+        CASE(test_rest_for_a_storm_ends_with_it),
+        CASE(test_rest_owes_no_more_than_the_longest),
         CASE(test_rest_of_small_ones_is_not_for_bulk_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
