@@ -177,6 +177,17 @@ static void add_row(struct table *table, struct bench *bench,
                  (double)histogram_at(&point->all, 99.9) / 1e3);
 }
 
+/* How long the engine's directory is left alone between two listings. */
+static uint64_t pause_ns(const struct bench *bench, const struct point *points)
+{
+    uint64_t interval_ns = INTERVAL_NS_MIN;
+
+    for (unsigned i = 0; i < bench->agent_count; i++)
+        if (bench->agents[i].subject == &subjects[ENGINE])
+            interval_ns = points[i].interval_ns;
+    return interval_ns / 2;
+}
+
 static void run_size(struct bench *bench, const struct place *place,
                      unsigned long size, struct table *table)
 {
@@ -204,7 +215,8 @@ static void run_size(struct bench *bench, const struct place *place,
     }
     for (unsigned r = 0; r < rounds; r++) {
         bench_order(bench, order);
-        floors.listing[r] = primitive_listing(path) / 1e3;
+        floors.listing[r] = primitive_listing(path, pause_ns(bench, points)) /
+                           1e3;
         floors.wakeup[r] = primitive_wakeup() / 1e3;
         floors.create[r] = primitive_create(path) / 1e3;
         for (unsigned i = 0; i < bench->agent_count; i++)

@@ -120,15 +120,17 @@ void bench_settle(const struct agent *agent)
     } while (usage.descriptors > DESCRIPTORS_ELSE && now_ns() < deadline);
 }
 
-double primitive_listing(const char *path)
+double primitive_listing(const char *path, uint64_t pause_ns)
 {
     static char buf[LISTING_BYTES];
     double times[LISTINGS];
     int fd = bench_open_dir(path);
 
     for (int i = 0; i < LISTINGS; i++) {
-        uint64_t before = now_ns();
+        uint64_t before;
 
+        sleep_until_ns(now_ns() + pause_ns);
+        before = now_ns();
         lseek(fd, 0, SEEK_SET);
         while (syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0)
             ;
