@@ -13,10 +13,13 @@
 enum {
     /*
      * Large enough that directories of some thousand entries come in one
-     * system call, and so in one consistent state; small enough that a huge
-     * one lets its writers in between the calls.
+     * system call, and so in one consistent state.  What takes several anyway
+     * comes in pieces: its writers are let in more often, and its new names can
+     * be told sooner (stream.h).
      */
     RAW_BYTES = 256 * 1024,
+    RAW_PIECE = 32 * 1024,
+    RAW_ENTRY = 32, /* of getdents64, with a name of 5 to 12 bytes */
     BUILDER_BYTES_MIN = 64 * 1024,
 };
 
@@ -135,6 +138,16 @@ static bool removed(int host_fd)
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
 }
 
+static size_t piece(const struct snapshot_builder *builder,
+                    const struct snapshot *before)
+{
+    bool in_one = before == NULL ||
+                  (size_t)before->count * RAW_ENTRY <= builder->raw_size;
+
+    return in_one || builder->raw_size < RAW_PIECE ? builder->raw_size
+                                                   : RAW_PIECE;
+}
+
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
                   const struct snapshot *before,
                   struct snapshot_follower *follower,
@@ -151,7 +164,7 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
                                                                     : NULL);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
-        host_fd, builder->raw, builder->raw_size, builder_add, &job);
+        host_fd, builder->raw, piece(builder, before), builder_add, &job);
     builder->first = false;
     /* An empty or one-entry directory can fail half way too. */
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))
