@@ -54,8 +54,8 @@ enum {
     STORM_SHARE = 8,
     STORM_SLACK_NS = 40 * 1000 * 1000,
     STORM_REST_NS_MAX = 200 * 1000 * 1000,
-    /* A storm is over when nothing was noted for so long. */
-    CALM_NS = 2 * 1000 * 1000,
+    /* A storm is over when nothing was noted for so long: two turns. */
+    CALM_NS = 500 * 1000,
     /* A rename's second half is waited for so long at most while something is
        pending for a directory that takes longer to list: that must not hold
        others up.  Else it is CPUs alone that are waited for. */
@@ -161,6 +161,8 @@ struct vnotify {
                                      cost alone */
     _Atomic uint64_t bulk_paced_ns; /* and all bulk ones; relaxed: the same */
     _Atomic uint64_t last_note_ns; /* relaxed: of cost alone */
+    _Atomic uint32_t last_small;  /* slot of the small directory that was listed
+                                     last; relaxed: of cost alone */
     _Atomic uint32_t slow_busy;   /* directories, slower to list than a hold
                                      lasts, with something pending; relaxed: of
                                      how long to wait alone */

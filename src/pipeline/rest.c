@@ -6,7 +6,8 @@
  * listings have a share of the time together: each puts off the moment at which
  * that share has covered them, and who is served when it is further off than
  * STORM_SLACK_NS rests for the difference.  Bulk directories have another
- * share: what is small shall not wait for them.
+ * share: what is small shall not wait for them.  And one small directory that
+ * changes alone needs none: its own rests leave enough.
  *
  * A storm over, all that rests for it is served at once: worker 0 looks when
  * the last note is CALM_NS old.
@@ -39,19 +40,31 @@ static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
     return after - now <= STORM_SLACK_NS ? 0 : after - now - STORM_SLACK_NS;
 }
 
+static uint64_t rest_for_share(struct vnotify *engine,
+                               const struct vnode *vnode, uint64_t now,
+                               uint64_t took)
+{
+    if (vnode_is_bulk(vnode))
+        return storm_rest_ns(&engine->bulk_paced_ns, now, took);
+    /* relaxed: of cost alone */
+    if (atomic_exchange_explicit(&engine->last_small, vnode->slot,
+                                 memory_order_relaxed) == vnode->slot)
+        took = 0;
+    return storm_rest_ns(&engine->paced_ns, now, took);
+}
+
 void rest_begin(struct vnotify *engine, struct vnode *vnode,
                 uint64_t begun_ns)
 {
     uint64_t now = now_ns(), took = now - begun_ns;
     /* Whoever was preempted took longer: the last two listings tell. */
     uint64_t most = 2 * vnode->least_cost_ns;
-    uint64_t storm_ns =
-        storm_rest_ns(vnode_is_bulk(vnode) ? &engine->bulk_paced_ns
-                                           : &engine->paced_ns,
-                      now, vnode->cost_ns < most ? vnode->cost_ns : most);
+    uint64_t share_ns =
+        rest_for_share(engine, vnode, now,
+                       vnode->cost_ns < most ? vnode->cost_ns : most);
 
     more(vnode)->rest_until_ns = now + (took < most ? took : most);
-    more(vnode)->storm_rest_us = (uint32_t)(storm_ns / 1000);
+    more(vnode)->storm_rest_us = (uint32_t)(share_ns / 1000);
 }
 
 static bool is_awaited(const struct vnotify *engine, const struct vnode *vnode)

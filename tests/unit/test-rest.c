@@ -32,7 +32,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* How long it rests after its last two listings cost so much. */
+/* How long it rests after its last two listings cost so much, and another
+   directory's was the last before. */
 static uint64_t rest_after(uint64_t last_ns, uint64_t before_ns,
                            uint64_t took_ns)
 {
@@ -40,6 +41,7 @@ static uint64_t rest_after(uint64_t last_ns, uint64_t before_ns,
 
     vnode->cost_ns = last_ns;
     vnode->least_cost_ns = last_ns < before_ns ? last_ns : before_ns;
+    atomic_store(&engine.last_small, vnode->slot + 1);
     rest_begin(&engine, vnode, now - took_ns);
     return rest_until(&engine, vnode) - now;
 }
@@ -90,6 +92,15 @@ static void test_rest_in_a_storm_is_not_for_who_waits(void **state)
     assert_true(rest_until(&engine, vnode) == more(vnode)->rest_until_ns);
 }
 
+static void test_rest_of_one_alone_is_its_own(void **state)
+{
+    (void)state;
+    (void)rest_after(small_ns, small_ns, small_ns);
+    for (int i = 0; i < 2000; i++)
+        rest_begin(&engine, vnode, now_ns() - small_ns);
+    assert_int_equal(more(vnode)->storm_rest_us, 0);
+}
+
 static void test_rest_for_a_storm_ends_with_it(void **state)
 {
     (void)state;
@@ -133,6 +144,7 @@ int main(void)
         CASE(test_rest_is_not_for_the_preempted),
         CASE(test_rest_grows_in_a_storm_to_a_limit),
         CASE(test_rest_in_a_storm_is_not_for_who_waits),
+        CASE(test_rest_of_one_alone_is_its_own),
         CASE(test_rest_for_a_storm_ends_with_it),
         CASE(test_rest_owes_no_more_than_the_longest),
         CASE(test_rest_of_small_ones_is_not_for_bulk_ones),
