@@ -11,19 +11,27 @@
 #include "port/child-open.h"
 #include "port/listing.h"
 
+enum { CHANGED_PART = 8 };
+
 /*
  * Is a descriptor to be spent?  Not past the budget, and not on a directory
- * that would take a large part of it: sweeping that costs others nothing.
+ * that would take a large part of it: sweeping that costs others nothing.  But
+ * what was found changed is likely to change again, wherever it is: a part of
+ * the budget is kept for that.
  */
-static bool pays(const struct vnotify *engine, const struct vnode *dir)
+static bool pays(const struct attaching *a)
 {
+    const struct vnotify *engine = a->engine;
+    uint32_t budget = engine->fd_budget;
     /* relaxed: a bound, kept about right */
     uint32_t spent =
         atomic_load_explicit(&engine->child_fds, memory_order_relaxed);
 
-    return spent < engine->fd_budget &&
-           dir->current->count <= engine->fd_budget / 2 &&
-           !fault_hits(&engine->fault, FAULT_OPEN);
+    if (fault_hits(&engine->fault, FAULT_OPEN))
+        return false;
+    return a->changed ? spent < budget
+                      : spent < budget - budget / CHANGED_PART &&
+                            a->dir->current->count <= budget / 2;
 }
 
 /* What the directory lists has another number if something is mounted there:
@@ -157,7 +165,7 @@ static int open_child(const struct attaching *a, const char *name,
 {
     int dir_fd;
 
-    if (!pays(a->engine, a->dir))
+    if (!pays(a))
         return -EMFILE;
     dir_fd = vnode_fd(a->engine, a->dir);
     return dir_fd < 0 ? dir_fd : child_open(dir_fd, name, type);

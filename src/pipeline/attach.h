@@ -18,6 +18,8 @@ struct attaching {
     struct vnode *dir;
     uint64_t ino;
     uint32_t wanted;
+    bool changed;         /* a sweep found it changed: it may have what is kept
+                             for such */
     int64_t born_after;   /* wall clock: a file with one name that was born
                              since is newborn; INT64_MAX: none is */
     struct vnode *vnode;  /* NULL: no descriptor for it, to be swept */

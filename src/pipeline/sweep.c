@@ -9,10 +9,12 @@
  */
 #include "pipeline/sweep.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pipeline/attach.h"
 #include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/hash.h"
@@ -65,6 +67,34 @@ static uint32_t compare(const struct footprint *old,
     return bits;
 }
 
+/*
+ * A file that has changed gets a child, if it may: then its next changes are
+ * told at once.  *look is what was there when its knote was.  Not where closes
+ * or opens are told as well: who has it open by now would be told of twice.
+ */
+static bool hold(struct vnotify *engine, struct vnode *dir, struct row *row,
+                 const char *name, struct look *look)
+{
+    struct children *children = more(dir)->children;
+    struct attaching a = {
+        .engine = engine,
+        .dir = dir,
+        .ino = row->ino,
+        .wanted = children->wanted,
+        .changed = true,
+        .born_after = INT64_MAX,
+    };
+
+    if (!S_ISREG(look->mode) ||
+        (children->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) != 0 ||
+        attach_begin(&a, name, DT_REG) != 0 || a.vnode == NULL)
+        return false;
+    row->child = attach_finish(&a, 0);
+    children->swept--;
+    *look = a.look;
+    return true;
+}
+
 /* One swept row. */
 static void sweep_row(struct vnotify *engine, struct vnode *dir,
                       struct row *row, const char *name, uint64_t now)
@@ -81,7 +111,10 @@ static void sweep_row(struct vnotify *engine, struct vnode *dir,
     footprint = footprint_of(&look);
     bits = compare(&row->footprint, &footprint, &look);
     young = look.changed > rt - BIRTH_TICK_NS && look.changed <= rt;
-    if (bits != 0 && young) {
+    if (bits != 0 && hold(engine, dir, row, name, &look)) {
+        footprint = footprint_of(&look);
+        bits = compare(&row->footprint, &footprint, &look);
+    } else if (bits != 0 && young) {
         if (children->young_ns == 0)
             children->young_ns = now;
         if (now - children->young_ns < YOUNG_NS_MAX)
