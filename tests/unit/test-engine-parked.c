@@ -262,6 +262,48 @@ static void test_parked_numbers_are_used_again(void **state)
     }
 }
 
+static ino_t number_of(const char *name)
+{
+    struct stat status;
+
+    assert_return_code(fstatat(root_fd, name, &status, 0), errno);
+    return status.st_ino;
+}
+
+/* Nobody holds the inode of a parked child, and the file that is made next may
+   have its number. */
+static void test_parked_children_give_their_number_away(void **state)
+{
+    int again = 0;
+
+    (void)state;
+    make_dir("d");
+    for (int i = 0; i < 20; i++) {
+        int wd = 21 + 2 * i;
+        char told[32];
+        ino_t number;
+
+        make_file("d/f");
+        assert_int_equal(add("d/f", VN_IN_ATTRIB), wd);
+        assert_int_equal(add("d", VN_IN_MODIFY), wd + 1);
+        number = number_of("d/f");
+        remove_file("d/f");
+        make_file("d/g");
+        again += number_of("d/g") == number;
+        sync_now();
+        (void)read_words(instance);
+        append_to("d/g");
+        snprintf(told, sizeof(told), "%d modify g", wd + 1);
+        expect(told);
+        remove_file("d/g");
+        assert_int_equal(vnotify_rm_watch(instance, wd + 1), 0);
+        sync_now();
+        (void)read_words(instance);
+    }
+    if (again == 0)
+        skip(); /* not of this file system */
+}
+
 #define PARKED_TEST(test)                                                      \
     cmocka_unit_test_setup_teardown(test, setup_parked, teardown)
 
@@ -279,6 +321,7 @@ int main(void)
         PARKED_TEST(test_parked_files_tell_of_themselves),
         PARKED_TEST(test_parked_files_are_held_by_others),
         PARKED_TEST(test_parked_numbers_are_used_again),
+        PARKED_TEST(test_parked_children_give_their_number_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
