@@ -93,15 +93,35 @@ static void remove_forests(const struct place *place)
     }
 }
 
-static double run_unwatched(struct bench *bench, const struct place *place)
+/* With nobody watching, nanoseconds in each round. */
+struct unwatched {
+    double writing[ROUNDS_MAX];
+    double listing[ROUNDS_MAX]; /* of all that was written, once */
+};
+
+static double list_all(const struct place *place)
+{
+    char path[BENCH_PATH_MAX], name[64];
+    uint64_t before = now_ns();
+
+    for (int i = 0; i < DIRECTORIES; i++) {
+        snprintf(name, sizeof(name), "%s/d%06d", forest, i);
+        bench_path(path, place, name);
+        bench_list(path);
+    }
+    return (double)(now_ns() - before);
+}
+
+static void run_unwatched(struct bench *bench, const struct place *place,
+                          struct unwatched *unwatched, unsigned round)
 {
     int dir_fds[DIRECTORIES];
-    uint64_t ns;
 
     open_forest(place, dir_fds);
-    ns = write_files(dir_fds, file_count(bench));
+    unwatched->writing[round] =
+        (double)write_files(dir_fds, file_count(bench));
+    unwatched->listing[round] = list_all(place);
     close_forest(place, dir_fds);
-    return (double)ns;
 }
 
 static void run_watched(struct bench *bench, const struct place *place,
@@ -137,7 +157,8 @@ static void run_watched(struct bench *bench, const struct place *place,
 
 static void add_row(struct table *table, struct bench *bench,
                     const struct place *place, unsigned which,
-                    struct figures *all, double native_rate, double alone_us)
+                    struct figures *all, double native_rate,
+                    struct unwatched *unwatched)
 {
     unsigned rounds = bench->options.rounds;
     struct figures *figures = &all[which];
@@ -155,32 +176,36 @@ static void add_row(struct table *table, struct bench *bench,
                      median(figures->rate, rounds) / native_rate);
     table_number(table, "writer slowed x", median(figures->slowed, rounds));
     table_number(table, "writer us a file", median(figures->writer_us, rounds));
-    table_number(table, "unwatched us a file", alone_us);
+    table_number(table, "unwatched us a file",
+                 median(unwatched->writing, rounds) / 1e3 / files);
+    table_number(table, "listing all ms",
+                 median(unwatched->listing, rounds) / 1e6);
 }
 
 static void run_place(struct bench *bench, const struct place *place,
                       struct table *table)
 {
     static struct figures figures[SUBJECTS];
-    double unwatched[ROUNDS_MAX], native_rate = 0, alone_us;
+    static struct unwatched unwatched;
+    double native_rate = 0;
     unsigned order[SUBJECTS], rounds = bench->options.rounds;
 
     memset(figures, 0, sizeof(figures));
-    run_unwatched(bench, place); /* the first is not like the others */
+    /* the first is not like the others */
+    run_unwatched(bench, place, &unwatched, 0);
     for (unsigned r = 0; r < rounds; r++) {
-        unwatched[r] = run_unwatched(bench, place);
+        run_unwatched(bench, place, &unwatched, r);
         bench_order(bench, order);
         for (unsigned i = 0; i < bench->agent_count; i++)
             run_watched(bench, place, &bench->agents[order[i]],
-                        &figures[order[i]], r, unwatched[r]);
+                        &figures[order[i]], r, unwatched.writing[r]);
     }
     remove_forests(place);
-    alone_us = median(unwatched, rounds) / 1e3 / (double)file_count(bench);
     for (unsigned i = 0; i < bench->agent_count; i++)
         if (bench->agents[i].subject == &subjects[NATIVE])
             native_rate = median(figures[i].rate, rounds);
     for (unsigned i = 0; i < bench->agent_count; i++)
-        add_row(table, bench, place, i, figures, native_rate, alone_us);
+        add_row(table, bench, place, i, figures, native_rate, &unwatched);
 }
 
 int main(int argc, char **argv)

@@ -46,6 +46,9 @@ void bench_create(int dir_fd, const char *name);
 
 int bench_open_dir(const char *path);
 
+/* Reads all entries. */
+void bench_list(const char *path);
+
 /*
  * How many directories to watch: --count, else `wanted`.  A subject that needs
  * a descriptor for each stops where it may have no more.
