@@ -122,6 +122,95 @@ static void test_kq_rest_leaves_what_came_to_kq_sleep(void **state)
     kq_close(fx->kq, d);
 }
 
+static _Atomic pid_t sleeper, rester;
+
+/* Stays until the turn's lock is free: its times are to be read. */
+static void *sleep_once(void *arg)
+{
+    atomic_store(&sleeper, gettid());
+    assert_int_equal(kq_sleep(arg), 0);
+    pthread_mutex_lock(&shared.turn);
+    pthread_mutex_unlock(&shared.turn);
+    return NULL;
+}
+
+static void *rest_once(void *arg)
+{
+    atomic_store(&rester, gettid());
+    kq_rest(arg, long_ns);
+    return NULL;
+}
+
+/* A line of /proc/self/task/TID/status: what follows its key. */
+static void read_status(pid_t tid, const char *key, char value[32])
+{
+    char path[64], line[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/status", (int)tid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    do
+        assert_non_null(fgets(line, sizeof(line), file));
+    while (strncmp(line, key, strlen(key)) != 0);
+    fclose(file);
+    snprintf(value, 32, "%.31s", line + strlen(key) + 2);
+}
+
+static void await_asleep(const _Atomic pid_t *tid)
+{
+    uint64_t deadline = clock_now() + UINT64_C(60000000000);
+    char state[32] = "";
+
+    while (atomic_load(tid) == 0 || state[0] != 'S') {
+        assert_true(clock_now() < deadline);
+        sched_yield();
+        if (atomic_load(tid) != 0)
+            read_status(atomic_load(tid), "State", state);
+    }
+}
+
+static unsigned long times_asleep(void)
+{
+    char times[32];
+
+    read_status(atomic_load(&sleeper), "voluntary_ctxt_switches", times);
+    return strtoul(times, NULL, 10);
+}
+
+/* Not even for a look: who changes files pays for each wake. */
+static void test_kq_rest_wakes_nobody(void **state)
+{
+    enum { FILES = 100 };
+    struct fixture *fx = *state;
+    int d = watch(fx, ".");
+    unsigned long before, wakes;
+    pthread_t threads[2];
+
+    add_trigger(fx->kq);
+    atomic_store(&sleeper, 0);
+    atomic_store(&rester, 0);
+    pthread_mutex_lock(&shared.turn);
+    pthread_create(&threads[0], NULL, sleep_once, fx->kq);
+    await_asleep(&sleeper);
+    pthread_create(&threads[1], NULL, rest_once, fx->kq);
+    await_asleep(&rester);
+    before = times_asleep();
+    for (int i = 0; i < FILES; i++) {
+        make_file("f", "");
+        assert_return_code(unlink("f"), errno);
+        sched_yield();
+    }
+    wakes = times_asleep() - before;
+    pthread_mutex_unlock(&shared.turn);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(wakes < FILES / 10);
+    collect(fx);
+    fx->nevents = 0;
+    kq_close(fx->kq, d);
+}
+
 static void test_kq_rest_ends_with_a_trigger(void **state)
 {
     struct fixture *fx = *state;
@@ -141,6 +230,7 @@ static void test_kq_rest_ends_with_a_trigger(void **state)
 static const struct CMUnitTest tests[] = {
     KQ_TEST(test_kq_sleep_misses_no_note),
     KQ_TEST(test_kq_rest_leaves_what_came_to_kq_sleep),
+    KQ_TEST(test_kq_rest_wakes_nobody),
     KQ_TEST(test_kq_rest_ends_with_a_trigger),
 };
 
