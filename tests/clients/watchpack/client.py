@@ -4,6 +4,7 @@ from rules import Open
 
 WATCHES = "a tree: a watch for each directory"
 WAITS = "epoll, level-triggered, reads of 4,096; looks again after 100 ms"
+READY = "ready"
 QUIET_S = 0.3
 OPEN = [
     Open(r"^gone (many|dir-a|fresh|config/\.\.v[12])/",

@@ -1,6 +1,6 @@
 /*
  * A tree watched with watchpack; a line for each path of its aggregated
- * reports.
+ * reports, and one when it has reported all files that were there before.
  */
 'use strict';
 const fs = require('fs');
@@ -12,7 +12,13 @@ const watcher = new Watchpack({ aggregateTimeout: 20, poll: false });
 const say = (kind, file) =>
   fs.writeSync(1, `${kind}|${path.relative(root, file) || '.'}\n`);
 
+const unseen = new Set(
+  fs.readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.path, entry.name)));
+
 watcher.on('change', (file, time, explanation) => {
+  if (unseen.delete(file) && unseen.size === 0) fs.writeSync(1, 'ready\n');
   if (file === root && typeof explanation === 'string') return;
   say(time === null ? 'gone' : 'change', file);
 });
