@@ -15,6 +15,14 @@ OPEN = [
          steps=("rm -rf of many files", "rm -rf of a tree",
                 "remove the old version", "update ..data at once",
                 "empty and rmdir"), missing=3),
+    Open(r"^gone dir-[bc]/",
+         "of a directory that was renamed it asks for the old name twice, for "
+         "the parent's event and for the directory's own, in two threads at "
+         "once: if the second answer is the first there, it reports all that "
+         "was in the directory as gone, natively too (with 50 ms before the "
+         "first, six times of six)",
+         steps=("rename a watched directory", "move a directory across"),
+         beside=True),
 ]
 
 
