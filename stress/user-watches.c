@@ -29,28 +29,44 @@ static void put_back_and_end(int signal_number)
     raise(signal_number);
 }
 
-static int read_before(void)
+/* The limit as it is now, or 0. */
+static unsigned long read_limit(char text[sizeof(before)], size_t *bytes)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, before, sizeof(before) - 1);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(before) - 1);
 
     if (fd >= 0)
         close(fd);
-    before_bytes = got > 0 ? (size_t)got : 0;
-    return got > 0 ? 0 : -1;
+    *bytes = got > 0 ? (size_t)got : 0;
+    text[*bytes] = '\0';
+    return strtoul(text, NULL, 10);
 }
 
-void user_watches_want(unsigned long wanted)
+/* What is put back is what was there before the first raise. */
+static void will_put_back(const char *text, size_t bytes)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    FILE *to;
 
-    if (read_before() != 0 || strtoul(before, NULL, 10) >= wanted)
+    if (raiser != 0)
         return;
+    memcpy(before, text, bytes);
+    before_bytes = bytes;
     raiser = getpid();
     atexit(put_back);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         signal(signals[i], put_back_and_end);
+}
+
+void user_watches_want(unsigned long wanted)
+{
+    char text[sizeof(before)];
+    size_t bytes;
+    unsigned long limit = read_limit(text, &bytes);
+    FILE *to;
+
+    if (limit == 0 || limit >= wanted)
+        return;
+    will_put_back(text, bytes);
     to = fopen(file, "we");
     if (to == NULL)
         return;
