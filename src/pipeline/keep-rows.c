@@ -109,7 +109,7 @@ void row_take_in(struct keeper *k, uint64_t ino, const char *name, uint8_t type,
         .wanted = children->wanted,
         .born_after = born_after(k),
     };
-    struct row row = {.ino = ino};
+    struct row row = { .ino = ino };
     uint64_t close_ns = 0;
     uint32_t bits = 0;
     int err;

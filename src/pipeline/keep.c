@@ -142,10 +142,8 @@ static void set_alarm(struct keeper *k)
     const struct children *children = k->children;
     uint64_t due = sweep_due_ns(children);
 
-    if (children->leave_ns != 0 && (due == 0 || children->leave_ns < due))
-        due = children->leave_ns;
-    if (children->retry_ns != 0 && (due == 0 || children->retry_ns < due))
-        due = children->retry_ns;
+    due = sooner(due, children->leave_ns);
+    due = sooner(due, children->retry_ns);
     if (due != 0)
         alarm_set(k->engine, k->dir, due);
 }

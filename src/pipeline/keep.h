@@ -25,7 +25,7 @@ int keep_children(struct vnotify *, struct vnode *dir,
                   const struct offer *offer);
 
 /* Something could not be had, as others were at it: it is, when keep_children is
-   called again, in RETRY_NS at the latest. */
+   called again, in KEEP_RETRY_NS at the latest. */
 bool keep_misses(const struct vnode *dir);
 
 /* The findings could not be offered: they stay, and are to be offered when

@@ -291,8 +291,7 @@ uint64_t sweep_due_ns(const struct children *children)
     uint64_t due = children->sweep_ns;
 
     for (uint32_t i = 0; i < children->quiet_count; i++)
-        if (due == 0 || children->quiet[i].due_ns < due)
-            due = children->quiet[i].due_ns;
+        due = sooner(due, children->quiet[i].due_ns);
     return due;
 }
 

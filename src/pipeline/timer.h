@@ -8,6 +8,12 @@
 
 #include "pipeline/vnode.h"
 
+/* The first of two times, 0 being never. */
+static inline uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a != 0 && (b == 0 || a < b) ? a : b;
+}
+
 struct timer {
     struct vnode **heap;
     uint32_t count, size;

@@ -54,25 +54,20 @@ static void retry(struct worker *worker, struct vnode *vnode, unsigned phases)
     worker_serve(worker, vnode);
 }
 
-/* Who rests for longer than it need by now is due earlier: true if it was, and
-   is no more in the timer. */
-static bool end_rest(struct worker *worker, struct vnode *vnode)
+/* Who rests for longer than it need by now is served, here or by others: true
+   if so. */
+static bool hurry(struct worker *worker, struct vnode *vnode, bool by_others)
 {
     if (vnode->failing ||
         more(vnode)->due_ns <= rest_until(worker->engine, vnode))
         return false;
     timer_remove(&worker->timer, vnode);
     more(vnode)->storm_rest_us = 0;
-    return true;
-}
-
-static bool hurry(struct worker *worker, struct vnode *vnode)
-{
-    bool hurries = end_rest(worker, vnode);
-
-    if (hurries)
+    if (by_others)
+        worker_hand_over(worker->engine, vnode);
+    else
         worker_serve(worker, vnode);
-    return hurries;
+    return true;
 }
 
 /*
@@ -107,7 +102,7 @@ static void retry_all(struct worker *worker)
             timer_remove(timer, vnode);
             barrier_add(&engine->barrier, order & ~(uint32_t)RETRY_ORDERED);
             retry(worker, vnode, order & ~(uint32_t)RETRY_ORDERED);
-        } else if (!hurry(worker, vnode)) {
+        } else if (!hurry(worker, vnode, false)) {
             continue;
         }
         i = next_to_look_at(timer, i);
@@ -156,7 +151,7 @@ static void hurry_awaited(struct worker *worker)
         return;
     worker->hurry_due_ns = 0;
     for (uint32_t i = timer->count; i-- > 0;)
-        if (hurry(worker, timer->heap[i]))
+        if (hurry(worker, timer->heap[i], false))
             i = next_to_look_at(timer, i);
     end = now_ns();
     worker->hurried_ns = end + (end - start);
@@ -189,17 +184,9 @@ static void end_storm(struct worker *worker)
         return;
     }
     worker->calmed_ns = calm;
-    for (uint32_t i = timer->count; i-- > 0;) {
-        struct vnode *vnode = timer->heap[i];
-
-        if (!end_rest(worker, vnode))
-            continue;
-        if ((i & 1) != 0)
-            worker_hand_over(worker->engine, vnode);
-        else
-            worker_serve(worker, vnode);
-        i = next_to_look_at(timer, i);
-    }
+    for (uint32_t i = timer->count; i-- > 0;)
+        if (hurry(worker, timer->heap[i], i % 2 != 0))
+            i = next_to_look_at(timer, i);
 }
 
 static void watch_holds(struct worker *worker)
@@ -238,18 +225,11 @@ static uint64_t next_due_ns(const struct worker *worker)
 {
     const struct vnode *vnode = timer_first(&worker->timer);
     uint64_t due = worker->hold_due_ns;
-    uint64_t alarm = alarms_due_ns(&worker->alarms);
-    uint64_t calm = calm_due_ns(worker);
 
-    if (calm != 0 && (due == 0 || calm < due))
-        due = calm;
-    if (worker->hurry_due_ns != 0 && (due == 0 || worker->hurry_due_ns < due))
-        due = worker->hurry_due_ns;
-    if (alarm != 0 && (due == 0 || alarm < due))
-        due = alarm;
-    if (vnode != NULL && (due == 0 || more(vnode)->due_ns < due))
-        due = more(vnode)->due_ns;
-    return due;
+    due = sooner(due, calm_due_ns(worker));
+    due = sooner(due, worker->hurry_due_ns);
+    due = sooner(due, alarms_due_ns(&worker->alarms));
+    return vnode == NULL ? due : sooner(due, more(vnode)->due_ns);
 }
 
 /* The loop. */
