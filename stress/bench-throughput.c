@@ -99,16 +99,12 @@ struct unwatched {
     double listing[ROUNDS_MAX]; /* of all that was written, once */
 };
 
-static double list_all(const struct place *place)
+static double list_all(const int *dir_fds)
 {
-    char path[BENCH_PATH_MAX], name[64];
     uint64_t before = now_ns();
 
-    for (int i = 0; i < DIRECTORIES; i++) {
-        snprintf(name, sizeof(name), "%s/d%06d", forest, i);
-        bench_path(path, place, name);
-        bench_list(path);
-    }
+    for (int i = 0; i < DIRECTORIES; i++)
+        bench_list(dir_fds[i]);
     return (double)(now_ns() - before);
 }
 
@@ -120,7 +116,7 @@ static void run_unwatched(struct bench *bench, const struct place *place,
     open_forest(place, dir_fds);
     unwatched->writing[round] =
         (double)write_files(dir_fds, file_count(bench));
-    unwatched->listing[round] = list_all(place);
+    unwatched->listing[round] = list_all(dir_fds);
     close_forest(place, dir_fds);
 }
 

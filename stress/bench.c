@@ -120,20 +120,12 @@ void bench_settle(const struct agent *agent)
     } while (usage.descriptors > DESCRIPTORS_ELSE && now_ns() < deadline);
 }
 
-static void list(int fd)
+void bench_list(int fd)
 {
     static char buf[LISTING_BYTES];
 
     while (syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0)
         ;
-}
-
-void bench_list(const char *path)
-{
-    int fd = bench_open_dir(path);
-
-    list(fd);
-    close(fd);
 }
 
 double primitive_listing(const char *path, uint64_t pause_ns)
@@ -147,7 +139,7 @@ double primitive_listing(const char *path, uint64_t pause_ns)
         sleep_until_ns(now_ns() + pause_ns);
         before = now_ns();
         lseek(fd, 0, SEEK_SET);
-        list(fd);
+        bench_list(fd);
         times[i] = (double)(now_ns() - before);
     }
     close(fd);

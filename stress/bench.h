@@ -46,8 +46,8 @@ void bench_create(int dir_fd, const char *name);
 
 int bench_open_dir(const char *path);
 
-/* Reads all entries. */
-void bench_list(const char *path);
+/* Reads all entries from where the descriptor is. */
+void bench_list(int dir_fd);
 
 /*
  * How many directories to watch: --count, else `wanted`.  A subject that needs
