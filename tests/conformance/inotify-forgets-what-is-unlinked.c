@@ -140,6 +140,7 @@ static void use_after_a_rename_has_the_new_name(void)
     guest_mkdir("a");
     guest_mkdir("b");
     guest_write("a/file", "some text");
+    guest_write("a/next", "some text");
     guest_open(&q);
     int a = guest_watch(&q, "a", USE | IN_MOVE);
     int b = guest_watch(&q, "b", USE | IN_MOVE);
@@ -152,7 +153,10 @@ static void use_after_a_rename_has_the_new_name(void)
     use_and_expect(file, &q, a, "other");
     guest_rename("a/other", "b/third");
     guest_expect_move(&q, a, "other", b, "third", 0);
-    guest_settle(&q); /* b is told, and then keeps the file as a child */
+    /* b is told, then keeps the file as a child, then is told again */
+    guest_rename("a/next", "b/next");
+    guest_expect_move(&q, a, "next", b, "next", 0);
+    guest_settle(&q);
     use_and_expect(file, &q, b, "third");
     close(file);
     guest_expect(&q, b, IN_CLOSE_WRITE, "third");
