@@ -284,7 +284,8 @@ static void tell_source(struct round *round, uint32_t source)
     round->depth--;
 }
 
-/* Renames whose object says MOVE_SELF: before that object's own source. */
+/* Names lost by what says MOVE_SELF, also where the other half is not here:
+   before that object's own source. */
 static void tell_renames_of_sources(struct round *round)
 {
     struct plan *plan = round->plan;
@@ -293,8 +294,7 @@ static void tell_renames_of_sources(struct round *round)
         struct part *gone = &plan->parts[i];
         int64_t object;
 
-        if (!gone->gone || gone->pair == NO_PART ||
-            round->sources[gone->source].waits)
+        if (!gone->gone || round->sources[gone->source].waits)
             continue;
         object = plan_object_of(round, gone);
         if (object >= 0 &&

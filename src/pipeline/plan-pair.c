@@ -230,6 +230,16 @@ static bool part_lacks(const struct plan *plan,
            part->change->type == DT_DIR;
 }
 
+/* True if it did not wait as long as that before. */
+static bool have_wait(struct plan_source *source, bool waits_long)
+{
+    if (source->waits && (source->waits_long || !waits_long))
+        return false;
+    source->waits = true;
+    source->waits_long = source->waits_long || waits_long;
+    return true;
+}
+
 static bool spread_waiting(struct plan *plan, struct plan_source *sources)
 {
     bool spread = false;
@@ -241,12 +251,8 @@ static bool spread_waiting(struct plan *plan, struct plan_source *sources)
         if (part->pair == NO_PART)
             continue;
         there = &sources[plan->parts[part->pair].source];
-        if ((here->waits && !there->waits) ||
-            (here->waits_long && !there->waits_long)) {
-            there->waits = true;
-            there->waits_long = there->waits_long || here->waits_long;
-            spread = true;
-        }
+        if (here->waits)
+            spread = have_wait(there, here->waits_long) || spread;
     }
     return spread;
 }
@@ -267,8 +273,7 @@ static bool wait_for_ends(struct plan *plan, struct plan_source *sources)
         end = end_of(plan, sources, part);
         if (end < 0 ? !source->may_wait_long : !sources[end].waits)
             continue;
-        source->waits = source->waits_long = true;
-        any = true;
+        any = have_wait(source, true) || any;
     }
     return any;
 }
@@ -277,23 +282,30 @@ static bool wait_for_ends(struct plan *plan, struct plan_source *sources)
  * What was moved or has ended is told beside the change of its name: it waits
  * for that, unless a source that is about to be told has it.  MOVE_SELF comes
  * after that change: some guests that read it first, and do not find the object
- * under its old name, take it for gone.
+ * under its old name, take it for gone.  So where the name is here and waits,
+ * MOVE_SELF waits as long.
  */
-static void wait_for_names(struct plan *plan, struct plan_source *sources,
+static bool wait_for_names(struct plan *plan, struct plan_source *sources,
                            uint32_t count)
 {
+    bool any = false;
+
     for (uint32_t i = 0; i < count; i++)
         sources[i].name_is_here = false;
     for (uint32_t i = 0; i < plan->part_count; i++) {
         const struct part *part = &plan->parts[i];
         const struct plan_source *from = &sources[part->source];
         int64_t object =
-            part->gone && !from->waits
+            part->gone
                 ? plan_source_of(plan, sources, from->dev, part->change->ino)
                 : -1;
 
-        if (object >= 0)
+        if (object < 0)
+            continue;
+        if (!from->waits)
             sources[object].name_is_here = true;
+        else if ((sources[object].self & VN_IN_MOVE_SELF) != 0)
+            any = have_wait(&sources[object], from->waits_long) || any;
     }
     for (uint32_t i = 0; i < count; i++) {
         struct plan_source *source = &sources[i];
@@ -301,10 +313,11 @@ static void wait_for_names(struct plan *plan, struct plan_source *sources,
         if (source->name_is_here)
             continue;
         if (source->may_wait && (source->self & VN_IN_DELETE_SELF) != 0)
-            source->waits = true;
+            any = have_wait(source, false) || any;
         if (source->may_wait_long && (source->self & VN_IN_MOVE_SELF) != 0)
-            source->waits = source->waits_long = true;
+            any = have_wait(source, true) || any;
     }
+    return any;
 }
 
 /* A rename out of or into a directory whose both halves are here: it is the one
@@ -362,8 +375,8 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     for (uint32_t i = 0; i < plan->part_count; i++)
         look_at_part(plan, sources, &plan->parts[i]);
     do { /* each turn more of them wait, so it ends */
-        wait_for_names(plan, sources, count);
-        more = spread_waiting(plan, sources);
+        more = wait_for_names(plan, sources, count);
+        more = spread_waiting(plan, sources) || more;
         more = wait_for_ends(plan, sources) || more;
     } while (more);
     for (uint32_t i = 0; i < count; i++)

@@ -421,6 +421,38 @@ static void test_plan_waits_for_the_move_of_move_self(void **state)
     assert_string_equal(told, "");
 }
 
+/* Its own wait is over, but not that of the directory with its old name. */
+static void test_plan_waits_with_the_name_of_move_self(void **state)
+{
+    (void)state;
+    add_object(1, false, VN_IN_MOVE_SELF);
+    add_dir("a1", "")->may_wait = true;
+    assert_true(run());
+    assert_string_equal(told, "");
+}
+
+/* Two in a chain: D was moved too, and the name that it had is not here. */
+static void test_plan_waits_with_the_name_of_a_move_that_waits(void **state)
+{
+    (void)state;
+    add_object(1, false, VN_IN_MOVE_SELF);
+    add_dir("a1", "")->may_wait_long = true;
+    sources[1].self = VN_IN_MOVE_SELF;
+    assert_true(run());
+    assert_string_equal(told, "");
+}
+
+static void test_plan_tells_a_move_out_before_move_self(void **state)
+{
+    (void)state;
+    singles = true;
+    add_object(1, false, VN_IN_MOVE_SELF);
+    add_dir("a1", "");
+    deltas[1]->changes[0].lives = true;
+    assert_false(run());
+    assert_string_equal(told, "1 from a, 0 move-self");
+}
+
 static void test_plan_never_gives_the_cookie_0(void **state)
 {
     (void)state;
@@ -469,6 +501,9 @@ int main(void)
         CASE(test_plan_awaits_no_end_of_what_lives_on),
         CASE(test_plan_waits_with_all_that_share_a_pair),
         CASE(test_plan_waits_for_the_move_of_move_self),
+        CASE(test_plan_waits_with_the_name_of_move_self),
+        CASE(test_plan_waits_with_the_name_of_a_move_that_waits),
+        CASE(test_plan_tells_a_move_out_before_move_self),
         CASE(test_plan_never_gives_the_cookie_0),
     };
     return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);
