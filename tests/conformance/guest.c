@@ -89,6 +89,7 @@ void guest_fail_at(const char *file, int line, const char *format, ...)
 {
     const char *base = strrchr(file, '/');
     va_list arguments;
+    flockfile(stdout); /* to the end: threads that fail at once are one line */
     va_start(arguments, format);
     printf("     %s:%d: ", base != NULL ? base + 1 : file, line);
     vprintf(format, arguments);
