@@ -40,7 +40,7 @@ void alarm_set(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
         return;
     more(vnode)->alarm_vnode = vnode;
     handoff_give(&engine->alarms, &more(vnode)->alarm_link);
-    lot_wake(&engine->lot, 1);
+    lot_wake_by(&engine->lot, 0, due_ns);
 }
 
 static bool push(struct alarms *alarms, struct alarm alarm)

@@ -1,12 +1,17 @@
 /*
  * lot.h - where workers sleep, and are woken one by one
  *
- * Protocol PK1, PK2.  A worker about to sleep sets its bit, then looks at
+ * Protocol PK1 to PK4.  A worker about to sleep sets its bit, then looks at
  * every source of work once more, then sleeps.  Who publishes work then looks
  * at the bits.  Both are read-modify-writes of one word, hence ordered: if the
  * waker's comes first, the sleeper's acquires what was published before it and
  * its second look finds the work; if the sleeper's comes first, the waker sees
  * the bit and wakes it.
+ *
+ * PK4.  Who only wants something seen to by a certain time need not wake who
+ * will be awake by then.  The sleeper says until when it sleeps before its
+ * second look, and the publisher looks at that after it has published.  So who
+ * has read what was said of an earlier sleep is found by the second look.
  *
  * Progress: wake is lock-free.  Spurious wake-ups are possible.
  */
@@ -24,13 +29,18 @@ struct lot {
     struct {
         /* PK3: stored with release by the waker, exchanged by the sleeper */
         _Alignas(SYNC_CACHE_LINE) _Atomic uint32_t token;
+        _Atomic uint64_t until_ns; /* PK4: now_ns; LOT_FOREVER */
     } sleepers[LOT_SLEEPERS_MAX];
 };
 
 #define LOT_ANYBODY UINT64_MAX
+#define LOT_FOREVER UINT64_MAX
 
-static inline void lot_prepare(struct lot *lot, unsigned me)
+static inline void lot_prepare(struct lot *lot, unsigned me,
+                               uint64_t until_ns)
 {
+    atomic_store_explicit(&lot->sleepers[me].until_ns, until_ns,
+                          memory_order_seq_cst); /* PK4 */
     atomic_fetch_or_explicit(&lot->asleep, UINT64_C(1) << me,
                              memory_order_seq_cst); /* PK2 */
 }
@@ -69,6 +79,14 @@ static inline bool lot_wake(struct lot *lot, uint64_t among)
         return true;
     }
     return false;
+}
+
+/* Wakes this sleeper if it would not be awake by due_ns. */
+static inline void lot_wake_by(struct lot *lot, unsigned who, uint64_t due_ns)
+{
+    if (atomic_load_explicit(&lot->sleepers[who].until_ns, /* PK4 */
+                             memory_order_seq_cst) > due_ns)
+        lot_wake(lot, UINT64_C(1) << who);
 }
 
 /*

@@ -294,7 +294,7 @@ static void rest(struct worker *worker)
         .tv_nsec = (long)(due % 1000000000),
     };
 
-    lot_prepare(lot, worker->index);
+    lot_prepare(lot, worker->index, due == 0 ? LOT_FOREVER : due);
     if (anything_to_do(worker) || (due != 0 && due <= now_ns()))
         lot_cancel(lot, worker->index);
     else

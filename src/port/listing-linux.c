@@ -53,26 +53,29 @@ static int give_entries(const char *buf, size_t bytes, listing_fn *fn,
     return fn(arg, NULL);
 }
 
-static int open_quietly(const char *path, int flags)
+static int open_quietly(int at_fd, const char *path, int flags)
 {
     flags |= O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    int fd = open(path, flags | O_NOATIME);
+    int fd = openat(at_fd, path, flags | O_NOATIME);
     if (fd < 0 && errno == EPERM) /* somebody else's directory */
-        fd = open(path, flags);
+        fd = openat(at_fd, path, flags);
     return fd;
 }
 
 int listing_open(int host_fd)
 {
     char link[64];
-    /* Through the link: "." below host_fd would need search permission. */
+    int fd = open_quietly(host_fd, ".", 0);
+    if (fd >= 0)
+        return fd;
+    /* "." needs the right to search it.  The link does not, and is slower. */
     snprintf(link, sizeof(link), "/proc/self/fd/%d", host_fd);
-    return open_quietly(link, 0);
+    return open_quietly(AT_FDCWD, link, 0);
 }
 
 int listing_open_path(const char *path, bool follow)
 {
-    return open_quietly(path, follow ? 0 : O_NOFOLLOW);
+    return open_quietly(AT_FDCWD, path, follow ? 0 : O_NOFOLLOW);
 }
 
 int listing_read(int host_fd, void *buf, size_t bytes, listing_fn *fn,

@@ -10,7 +10,11 @@
  * a deadlock, otherwise); and a piece of work that one worker leaves for
  * another is not left while that other one sleeps (passing a wake on).
  *
- * Mutation: -DMUTATION leaves out the second look between prepare and sleep.
+ * A worker may say that it will wake by itself (until_ns); then a producer of
+ * what can wait until then does not wake it (lot_wake_by).
+ *
+ * Mutations: -DMUTATION1 leaves out the second look between prepare and sleep;
+ * -DMUTATION2 has a worker say when it wakes after that look.
  */
 #define WORKERS 2
 #define WORK 3
@@ -18,6 +22,7 @@
 byte work, done;
 bool asleep[WORKERS]; /* lot.asleep, one bit each */
 bool token[WORKERS];
+bool wakes[WORKERS]; /* by itself, in time: lot.sleepers[].until_ns */
 bool over;
 byte ended; /* workers that are */
 
@@ -34,6 +39,28 @@ inline lot_wake()
     if
     :: woken < WORKERS -> token[woken] = true
     :: else
+    fi
+}
+
+/* Worker 0. */
+inline lot_wake_by()
+{
+    if
+    :: wakes[0] /* what was said of an earlier sleep, perhaps */
+    :: !wakes[0] ->
+       atomic { woken = asleep[0]; asleep[0] = false }
+       if
+       :: woken -> token[0] = true
+       :: else
+       fi
+    fi
+}
+
+inline say_until()
+{
+    if
+    :: wakes[me] = true
+    :: wakes[me] = false
     fi
 }
 
@@ -62,8 +89,11 @@ proctype worker(byte me)
        :: over && work == 0 && done == WORK -> break
        :: else
        fi;
+#ifndef MUTATION2
+       say_until();
+#endif
        asleep[me] = true; /* lot_prepare */
-#ifdef MUTATION
+#ifdef MUTATION1
        if
        :: true -> /* straight to sleep */
 #else
@@ -71,7 +101,10 @@ proctype worker(byte me)
        :: work > 0 || (over && done == WORK) -> lot_cancel()
        :: else ->
 #endif
-          token[me]; /* park_wait: until the token is set */
+#ifdef MUTATION2
+          say_until();
+#endif
+          token[me] || wakes[me]; /* park_wait: the token, or the time */
           atomic { asleep[me] = false }
           atomic { token[me] = false }
        fi
@@ -86,7 +119,10 @@ proctype producer()
     do
     :: n < WORK ->
        work++;
-       lot_wake();
+       if
+       :: lot_wake()
+       :: lot_wake_by()
+       fi;
        n++
     :: else -> break
     od;

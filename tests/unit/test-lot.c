@@ -21,7 +21,7 @@ static void test_lot_wakes_nobody_who_is_not_asleep(void **state)
 {
     (void)state;
     assert_false(lot_wake(&lot, LOT_ANYBODY));
-    lot_prepare(&lot, 3);
+    lot_prepare(&lot, 3, LOT_FOREVER);
     lot_cancel(&lot, 3);
     assert_false(lot_wake(&lot, LOT_ANYBODY));
 }
@@ -29,9 +29,9 @@ static void test_lot_wakes_nobody_who_is_not_asleep(void **state)
 static void test_lot_wakes_the_lowest_of_those_meant(void **state)
 {
     (void)state;
-    lot_prepare(&lot, 0);
-    lot_prepare(&lot, 5);
-    lot_prepare(&lot, 63);
+    lot_prepare(&lot, 0, LOT_FOREVER);
+    lot_prepare(&lot, 5, LOT_FOREVER);
+    lot_prepare(&lot, 63, LOT_FOREVER);
     assert_false(lot_wake(&lot, 1 << 4));
     assert_true(lot_wake(&lot, LOT_ANYBODY - 1));
     assert_int_equal(lot.sleepers[5].token, 1);
@@ -46,7 +46,7 @@ static void test_lot_wakes_the_lowest_of_those_meant(void **state)
 static void test_lot_does_not_sleep_through_a_wake_before_it(void **state)
 {
     (void)state;
-    lot_prepare(&lot, 1);
+    lot_prepare(&lot, 1, LOT_FOREVER);
     assert_true(lot_wake(&lot, LOT_ANYBODY));
     lot_sleep(&lot, 1, NULL); /* else for ever */
     assert_int_equal(lot.sleepers[1].token, 0);
@@ -59,18 +59,29 @@ static void test_lot_sleeper_may_leave_at_a_deadline(void **state)
 
     (void)state;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    lot_prepare(&lot, 2);
+    lot_prepare(&lot, 2, LOT_FOREVER);
     lot_sleep(&lot, 2, &now);
     assert_int_equal(lot.asleep, 0);
     assert_false(lot_wake(&lot, LOT_ANYBODY));
+}
+
+static void test_lot_wakes_for_a_time_only_who_would_sleep_longer(void **state)
+{
+    (void)state;
+    lot_prepare(&lot, 0, 100);
+    lot_wake_by(&lot, 0, 100);
+    assert_int_equal(lot.sleepers[0].token, 0);
+    lot_wake_by(&lot, 0, 99);
+    assert_int_equal(lot.sleepers[0].token, 1);
+    assert_int_equal(lot.asleep, 0);
 }
 
 /* Who was woken for one thing and goes after another passes the wake on. */
 static void test_lot_passes_on_a_wake_that_it_does_not_follow(void **state)
 {
     (void)state;
-    lot_prepare(&lot, 1);
-    lot_prepare(&lot, 2);
+    lot_prepare(&lot, 1, LOT_FOREVER);
+    lot_prepare(&lot, 2, LOT_FOREVER);
     assert_true(lot_wake(&lot, LOT_ANYBODY)); /* chooses 1 */
     lot_cancel(&lot, 1);                      /* which found other work */
     assert_int_equal(lot.sleepers[2].token, 1);
@@ -108,7 +119,7 @@ static void *worker(void *arg)
         }
         if (atomic_load(&stop))
             return NULL;
-        lot_prepare(&lot, me);
+        lot_prepare(&lot, me, LOT_FOREVER);
         if (atomic_load(&work) != 0 || atomic_load(&stop))
             lot_cancel(&lot, me);
         else
@@ -147,6 +158,8 @@ int main(void)
         cmocka_unit_test_setup(test_lot_does_not_sleep_through_a_wake_before_it,
                                setup),
         cmocka_unit_test_setup(test_lot_sleeper_may_leave_at_a_deadline, setup),
+        cmocka_unit_test_setup(
+            test_lot_wakes_for_a_time_only_who_would_sleep_longer, setup),
         cmocka_unit_test_setup(
             test_lot_passes_on_a_wake_that_it_does_not_follow, setup),
         cmocka_unit_test_setup(test_lot_loses_no_wake_up, setup),
