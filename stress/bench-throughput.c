@@ -7,9 +7,15 @@
  * those that did not, those of a name that had been told already, and
  * overflows; events a second until the last one was read; and how much longer
  * the writer took than without a watcher.
+ *
+ * The floor of who learns names by listing, on a host that notes by inotify:
+ * the writer with watches that nobody reads, then one listing of all.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -93,9 +99,10 @@ static void remove_forests(const struct place *place)
     }
 }
 
-/* With nobody watching, nanoseconds in each round. */
-struct unwatched {
-    double writing[ROUNDS_MAX];
+/* With nobody reading, nanoseconds in each round. */
+struct unread {
+    double unwatched[ROUNDS_MAX]; /* the writer's */
+    double watched[ROUNDS_MAX];
     double listing[ROUNDS_MAX]; /* of all that was written, once */
 };
 
@@ -109,14 +116,43 @@ static double list_all(const int *dir_fds)
 }
 
 static void run_unwatched(struct bench *bench, const struct place *place,
-                          struct unwatched *unwatched, unsigned round)
+                          struct unread *unread, unsigned round)
 {
     int dir_fds[DIRECTORIES];
 
     open_forest(place, dir_fds);
-    unwatched->writing[round] =
-        (double)write_files(dir_fds, file_count(bench));
-    unwatched->listing[round] = list_all(dir_fds);
+    unread->unwatched[round] = (double)write_files(dir_fds, file_count(bench));
+    unread->listing[round] = list_all(dir_fds);
+    close_forest(place, dir_fds);
+}
+
+/* What the port asks for where names are wanted and nothing else. */
+static void watch_all(int inotify_fd, const struct place *place)
+{
+    const uint32_t mask =
+        IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVE | IN_MOVE_SELF;
+    char path[BENCH_PATH_MAX], name[64];
+
+    for (int i = 0; i < DIRECTORIES; i++) {
+        snprintf(name, sizeof(name), "%s/d%06d", forest, i);
+        bench_path(path, place, name);
+        if (inotify_add_watch(inotify_fd, path, mask) < 0) {
+            fprintf(stderr, "vnotify: cannot watch %s: %s\n", path,
+                    strerror(errno));
+            exit(125);
+        }
+    }
+}
+
+static void run_unread(struct bench *bench, const struct place *place,
+                       struct unread *unread, unsigned round)
+{
+    int dir_fds[DIRECTORIES], inotify_fd = inotify_init1(IN_CLOEXEC);
+
+    open_forest(place, dir_fds);
+    watch_all(inotify_fd, place);
+    unread->watched[round] = (double)write_files(dir_fds, file_count(bench));
+    close(inotify_fd);
     close_forest(place, dir_fds);
 }
 
@@ -151,57 +187,81 @@ static void run_watched(struct bench *bench, const struct place *place,
     close_forest(place, dir_fds);
 }
 
-static void add_row(struct table *table, struct bench *bench,
-                    const struct place *place, unsigned which,
-                    struct figures *all, double native_rate,
-                    struct unwatched *unwatched)
+static void add_row(struct table *table, const struct place *place,
+                    const char *subject, double rate, double native_rate)
 {
-    unsigned rounds = bench->options.rounds;
-    struct figures *figures = &all[which];
-    double files = (double)file_count(bench);
-
     table_row(table);
     table_text(table, "fs", place->fs);
-    table_text(table, "subject", bench->agents[which].subject->name);
+    table_text(table, "subject", subject);
+    table_number(table, "events/s", rate);
+    if (native_rate > 0)
+        table_number(table, "events/s / native", rate / native_rate);
+}
+
+static void add_subject(struct table *table, struct bench *bench,
+                        const struct place *place, unsigned which,
+                        struct figures *figures, double native_rate)
+{
+    unsigned rounds = bench->options.rounds;
+    double files = (double)file_count(bench);
+
+    add_row(table, place, bench->agents[which].subject->name,
+            median(figures->rate, rounds), native_rate);
+    table_number(table, "writer us a file", median(figures->writer_us, rounds));
+    table_number(table, "writer slowed x", median(figures->slowed, rounds));
     table_number(table, "lost %", median(figures->lost, rounds) / files * 100);
     table_number(table, "overflows", (double)figures->overflows);
     table_number(table, "told twice", (double)figures->repeated);
-    table_number(table, "events/s", median(figures->rate, rounds));
-    if (native_rate > 0)
-        table_number(table, "events/s / native",
-                     median(figures->rate, rounds) / native_rate);
-    table_number(table, "writer slowed x", median(figures->slowed, rounds));
-    table_number(table, "writer us a file", median(figures->writer_us, rounds));
-    table_number(table, "unwatched us a file",
-                 median(unwatched->writing, rounds) / 1e3 / files);
-    table_number(table, "listing all ms",
-                 median(unwatched->listing, rounds) / 1e6);
+}
+
+/* Of who learns names by listing; and what nobody pays for. */
+static void add_floors(struct table *table, struct bench *bench,
+                       const struct place *place, double native_rate,
+                       struct unread *unread)
+{
+    unsigned rounds = bench->options.rounds;
+    double files = (double)file_count(bench);
+    double unwatched = median(unread->unwatched, rounds);
+    double watched = median(unread->watched, rounds);
+    double listing = median(unread->listing, rounds);
+
+    add_row(table, place, "floor", files / (watched + listing) * 1e9,
+            native_rate);
+    table_number(table, "writer us a file", watched / 1e3 / files);
+    table_number(table, "writer slowed x", watched / unwatched);
+    table_number(table, "listing all ms", listing / 1e6);
+    table_row(table);
+    table_text(table, "fs", place->fs);
+    table_text(table, "subject", "unwatched");
+    table_number(table, "writer us a file", unwatched / 1e3 / files);
 }
 
 static void run_place(struct bench *bench, const struct place *place,
                       struct table *table)
 {
     static struct figures figures[SUBJECTS];
-    static struct unwatched unwatched;
+    static struct unread unread;
     double native_rate = 0;
     unsigned order[SUBJECTS], rounds = bench->options.rounds;
 
     memset(figures, 0, sizeof(figures));
     /* the first is not like the others */
-    run_unwatched(bench, place, &unwatched, 0);
+    run_unwatched(bench, place, &unread, 0);
     for (unsigned r = 0; r < rounds; r++) {
-        run_unwatched(bench, place, &unwatched, r);
+        run_unwatched(bench, place, &unread, r);
+        run_unread(bench, place, &unread, r);
         bench_order(bench, order);
         for (unsigned i = 0; i < bench->agent_count; i++)
             run_watched(bench, place, &bench->agents[order[i]],
-                        &figures[order[i]], r, unwatched.writing[r]);
+                        &figures[order[i]], r, unread.unwatched[r]);
     }
     remove_forests(place);
     for (unsigned i = 0; i < bench->agent_count; i++)
         if (bench->agents[i].subject == &subjects[NATIVE])
             native_rate = median(figures[i].rate, rounds);
     for (unsigned i = 0; i < bench->agent_count; i++)
-        add_row(table, bench, place, i, figures, native_rate, &unwatched);
+        add_subject(table, bench, place, i, &figures[i], native_rate);
+    add_floors(table, bench, place, native_rate, &unread);
 }
 
 int main(int argc, char **argv)

@@ -100,7 +100,7 @@ def bars(rows, group, columns, number):
 
 
 def draw_throughput(result, path):
-    rows = rows_of(result)
+    rows = [row for row in rows_of(result) if row['subject'] in COLOURS]
     script = ('set multiplot layout 1,3\nset grid ytics lc rgb "#dddddd"\n'
               'set key top right\n')
     panels = [('events/s / native', 'events a second, native is 1'),
