@@ -2,9 +2,10 @@
  * bench-addwatch - what a watch costs when there are few, and when many
  *
  * Each subject adds a watch on each of very many directories of 10 files; what
- * the first thousand and the last thousand calls took is kept.  The floor is
- * the same round's primitives on the same directories: open, fstat,
- * inotify_add_watch and one listing.
+ * the first thousand and the last thousand calls took is kept.  There are two
+ * floors, in the same round on the same directories: the primitives that nobody
+ * can do without (open, fstat, inotify_add_watch and one listing), and all
+ * system calls that the engine makes, with nothing between (engine-calls.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,16 +16,19 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "engine-calls.h"
 
 enum { WANTED = 100000, FILES = 10, SAMPLE = 1000, ENDS = 2 };
+
+/* What is measured besides the subjects. */
+enum { PRIMITIVES = SUBJECTS, CALLS, MEASURED };
 
 struct costs {
     unsigned long added; /* fewest of all rounds */
     double p50[ENDS][ROUNDS_MAX], p99[ENDS][ROUNDS_MAX], mean[ENDS][ROUNDS_MAX];
 };
 
-/* The subjects' and, in the last one, the primitives'. */
-static struct costs costs[SUBJECTS + 1];
+static struct costs costs[MEASURED];
 
 static void keep(struct costs *to, const uint64_t *calls_ns, unsigned long added,
                  unsigned round)
@@ -80,6 +84,21 @@ static void run_primitives(const struct bench *bench, const char *path,
     close(inotify_fd);
 }
 
+/* Its watches stay until all are there, as the engine's do. */
+static void run_calls(const struct bench *bench, const char *path,
+                      unsigned long count, uint64_t *calls_ns)
+{
+    struct engine_calls *calls =
+        engine_calls_create(bench->options.libuv ? FILES : 0);
+    char name[16];
+
+    for (unsigned long i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "d%06u", (unsigned)i);
+        calls_ns[i] = engine_calls_add(calls, path, name);
+    }
+    engine_calls_destroy(calls);
+}
+
 static void run_subject(const struct bench *bench, struct agent *agent,
                         const char *path, unsigned long count, struct costs *to,
                         unsigned round)
@@ -95,7 +114,7 @@ static void run_subject(const struct bench *bench, struct agent *agent,
 
 static void add_row(struct table *table, const struct bench *bench,
                     const struct place *place, const char *name,
-                    struct costs *from, int end, double floor_us)
+                    struct costs *from, int end, const double floors_us[2])
 {
     unsigned rounds = bench->options.rounds;
     double mean = median(from->mean[end], rounds);
@@ -109,7 +128,8 @@ static void add_row(struct table *table, const struct bench *bench,
     table_number(table, "mean us", mean);
     table_number(table, "p50 us", median(from->p50[end], rounds));
     table_number(table, "p99 us", median(from->p99[end], rounds));
-    table_number(table, "mean / primitives", mean / floor_us);
+    table_number(table, "mean / primitives", mean / floors_us[0]);
+    table_number(table, "mean / calls", mean / floors_us[1]);
     table_number(table, "mean / at 1,000",
                  mean / median(from->mean[0], rounds));
 }
@@ -117,15 +137,20 @@ static void add_row(struct table *table, const struct bench *bench,
 static void add_rows(struct table *table, const struct bench *bench,
                      const struct place *place)
 {
-    struct costs *floors = &costs[SUBJECTS];
+    unsigned rounds = bench->options.rounds;
 
     for (int end = 0; end < ENDS; end++) {
-        double floor_us = median(floors->mean[end], bench->options.rounds);
+        const double floors_us[2] = {
+            median(costs[PRIMITIVES].mean[end], rounds),
+            median(costs[CALLS].mean[end], rounds),
+        };
 
-        add_row(table, bench, place, "primitives", floors, end, floor_us);
+        add_row(table, bench, place, "primitives", &costs[PRIMITIVES], end,
+                floors_us);
+        add_row(table, bench, place, "calls", &costs[CALLS], end, floors_us);
         for (unsigned i = 0; i < bench->agent_count; i++)
             add_row(table, bench, place, bench->agents[i].subject->name,
-                    &costs[i], end, floor_us);
+                    &costs[i], end, floors_us);
     }
 }
 
@@ -142,7 +167,9 @@ static void run_place(struct bench *bench, const struct place *place,
     for (unsigned r = 0; r < bench->options.rounds; r++) {
         bench_order(bench, order);
         run_primitives(bench, path, count, calls_ns);
-        keep(&costs[SUBJECTS], calls_ns, count, r);
+        keep(&costs[PRIMITIVES], calls_ns, count, r);
+        run_calls(bench, path, count, calls_ns);
+        keep(&costs[CALLS], calls_ns, count, r);
         for (unsigned i = 0; i < bench->agent_count; i++)
             run_subject(bench, &bench->agents[order[i]], path, count,
                         &costs[order[i]], r);
