@@ -6,10 +6,17 @@
  * millisecond.  Y and Z are small.  Measured, with X left alone and with X
  * changing: events of Y, add_watch of Z, closing an instance that watches Z;
  * with Y watched by the instance that watches X, and by another one.
+ *
+ * The floor, among these and with the subject as busy: a pipe, at such times as
+ * Y's events, from when the write was due until who slept in read() has what
+ * was written.  Whoever is woken waits that long for a CPU, once for each
+ * wake-up on the way.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,11 +33,12 @@ enum {
     CLOSES_MIN = 30,
 };
 
-enum what { EVENTS, ADDS, CLOSES, WHATS };
+enum what { EVENTS, PIPE, ADDS, CLOSES, WHATS };
 enum where { OTHER, SAME, WHERES };
 enum state { IDLE, CHURN, STATES };
 
-static const char *const what_names[] = { "event", "add_watch", "close" };
+static const char *const what_names[] = { "event", "pipe", "add_watch",
+                                          "close" };
 static const char *const where_names[] = { "other", "same" };
 
 struct latency {
@@ -38,16 +46,35 @@ struct latency {
     unsigned long untold;
 };
 
-/* [subject][where][what][state] */
-static struct latency latencies[SUBJECTS][WHERES][WHATS][STATES];
+struct situation {
+    struct latency latencies[WHATS][STATES];
+    double churner_cpu[ROUNDS_MAX]; /* 1: all of one CPU */
+};
 
-/* X's own life. */
+static struct situation situations[SUBJECTS][WHERES];
+
+static _Noreturn void give_up(const char *what)
+{
+    fprintf(stderr, "vnotify: cannot %s: %s\n", what, strerror(errno));
+    exit(125);
+}
+
+/* X's own life: nothing but the calls that any program would change it by. */
 
 struct churner {
     int dir_fd;
     atomic_bool stop;
     pthread_t thread;
+    double cpu;
 };
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec cpu;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    return (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec;
+}
 
 static void *churn(void *arg)
 {
@@ -64,6 +91,7 @@ static void *churn(void *arg)
             unlinkat(churner->dir_fd, name, 0);
         }
     }
+    churner->cpu = (double)thread_cpu_ns() / (double)(now_ns() - start);
     return NULL;
 }
 
@@ -97,6 +125,12 @@ static unsigned closes_of(const struct bench *bench)
     return closes < CLOSES_MIN ? CLOSES_MIN : closes;
 }
 
+static uint64_t due_at(struct bench *bench, uint64_t start, unsigned i)
+{
+    return start + i * (uint64_t)INTERVAL_NS +
+           random_below(&bench->random, INTERVAL_NS / 2);
+}
+
 /* The files stay until the end, so that each of them has to be told. */
 static void measure_events(struct bench *bench, struct agent *agent,
                            const char *y, struct histogram *histogram,
@@ -110,8 +144,7 @@ static void measure_events(struct bench *bench, struct agent *agent,
 
     agent_forget(agent);
     for (unsigned i = 0; i < calls; i++) {
-        due[i] = start + i * (uint64_t)INTERVAL_NS +
-                 random_below(&bench->random, INTERVAL_NS / 2);
+        due[i] = due_at(bench, start, i);
         snprintf(name, sizeof(name), "e%06u", i);
         pace_until(due[i]);
         bench_create(dir_fd, name);
@@ -129,6 +162,50 @@ static void measure_events(struct bench *bench, struct agent *agent,
     close(dir_fd);
 }
 
+struct sleeper {
+    int ends[2];
+    unsigned calls;
+    uint64_t woken_ns[CALLS_MAX];
+};
+
+static void *sleep_in_read(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    char byte;
+
+    for (unsigned i = 0; i < sleeper->calls; i++) {
+        if (read(sleeper->ends[0], &byte, 1) != 1)
+            give_up("read a pipe");
+        sleeper->woken_ns[i] = now_ns();
+    }
+    return NULL;
+}
+
+/* As measure_events, with nothing of the subject's on the way. */
+static void measure_pipe(struct bench *bench, struct histogram *histogram)
+{
+    static struct sleeper sleeper;
+    static uint64_t due[CALLS_MAX];
+    uint64_t start = now_ns() + INTERVAL_NS;
+    pthread_t thread;
+
+    sleeper.calls = calls_of(bench);
+    if (pipe2(sleeper.ends, O_CLOEXEC) != 0 ||
+        pthread_create(&thread, NULL, sleep_in_read, &sleeper) != 0)
+        give_up("make a pipe");
+    for (unsigned i = 0; i < sleeper.calls; i++) {
+        due[i] = due_at(bench, start, i);
+        pace_until(due[i]);
+        if (write(sleeper.ends[1], "", 1) != 1)
+            give_up("write to a pipe");
+    }
+    pthread_join(thread, NULL);
+    close(sleeper.ends[0]);
+    close(sleeper.ends[1]);
+    for (unsigned i = 0; i < sleeper.calls; i++)
+        histogram_record(histogram, sleeper.woken_ns[i] - due[i]);
+}
+
 static void measure(struct bench *bench, const struct place *place,
                     struct agent *agent, enum what what, enum where where,
                     struct latency *latency, unsigned round)
@@ -140,6 +217,8 @@ static void measure(struct bench *bench, const struct place *place,
     bench_path(path, place, what == EVENTS ? "y" : "z");
     if (what == EVENTS) {
         measure_events(bench, agent, path, &histogram, &latency->untold);
+    } else if (what == PIPE) {
+        measure_pipe(bench, &histogram);
     } else {
         if (what == ADDS)
             agent_start_adds(agent, where == SAME ? 0 : 1, path, bench->mask,
@@ -161,7 +240,7 @@ static bool is_global_lock(const struct agent *agent)
 /* X is watched by instance 0, Y by 0 or 1. */
 static void run_subject(struct bench *bench, const struct place *place,
                         struct agent *agent, enum where where, unsigned round,
-                        struct latency (*to)[STATES])
+                        struct situation *to)
 {
     struct churner churner;
     char x[BENCH_PATH_MAX], y[BENCH_PATH_MAX];
@@ -178,20 +257,25 @@ static void run_subject(struct bench *bench, const struct place *place,
         for (int what = 0; what < WHATS; what++)
             if (what != CLOSES || where == OTHER)
                 measure(bench, place, agent, (enum what)what, where,
-                        &to[what][state], round);
+                        &to->latencies[what][state], round);
     }
     churner_stop(&churner);
+    to->churner_cpu[round] = churner.cpu;
     agent_close(agent, 0);
     agent_close(agent, 1);
 }
 
 static void add_row(struct table *table, const struct bench *bench,
                     const struct place *place, const struct agent *agent,
-                    enum where where, enum what what, struct latency *of)
+                    enum where where, enum what what,
+                    struct situation *situation)
 {
+    struct latency *of = situation->latencies[what];
+    struct latency *pipes = situation->latencies[PIPE];
     unsigned rounds = bench->options.rounds;
     double idle = median(of[IDLE].p99, rounds);
     double churned = median(of[CHURN].p99, rounds);
+    double pipe_churned = median(pipes[CHURN].p99, rounds);
 
     table_row(table);
     table_text(table, "fs", place->fs);
@@ -205,8 +289,12 @@ static void add_row(struct table *table, const struct bench *bench,
     table_number(table, "churn p50 us", median(of[CHURN].p50, rounds));
     table_number(table, "churn p99 us", churned);
     table_number(table, "p99 churn / idle", churned / idle);
+    table_number(table, "pipe churn p99 us", pipe_churned);
+    table_number(table, "churn p99 / pipe", churned / pipe_churned);
     table_number(table, "untold",
                  (double)(of[IDLE].untold + of[CHURN].untold));
+    table_number(table, "churner cpu %",
+                 100 * median(situation->churner_cpu, rounds));
 }
 
 static void run_place(struct bench *bench, const struct place *place,
@@ -214,7 +302,7 @@ static void run_place(struct bench *bench, const struct place *place,
 {
     unsigned order[SUBJECTS];
 
-    memset(latencies, 0, sizeof(latencies));
+    memset(situations, 0, sizeof(situations));
     make_directory(place->path, "x", X_ENTRIES);
     if (bench_agent(bench, GLOBAL_LOCK) != NULL)
         make_directory(place->path, "x-lock", X_ENTRIES_LOCK);
@@ -226,7 +314,7 @@ static void run_place(struct bench *bench, const struct place *place,
             for (unsigned i = 0; i < bench->agent_count; i++)
                 run_subject(bench, place, &bench->agents[order[i]],
                             (enum where)where, r,
-                            latencies[order[i]][where]);
+                            &situations[order[i]][where]);
         }
     for (int what = 0; what < WHATS; what++)
         for (int where = 0; where < WHERES; where++)
@@ -234,7 +322,7 @@ static void run_place(struct bench *bench, const struct place *place,
                 if (what != CLOSES || where == OTHER)
                     add_row(table, bench, place, &bench->agents[i],
                             (enum where)where, (enum what)what,
-                            latencies[i][where][what]);
+                            &situations[i][where]);
     remove_tree_at(place->path, "x");
     remove_tree_at(place->path, "x-lock");
     remove_tree_at(place->path, "y");
