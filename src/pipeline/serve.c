@@ -113,8 +113,9 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
                           memory_order_seq_cst);
     stream_begin(stream, s, vnode, begun);
+    worker->builder.yielded_ns = 0;
     err = list_by_own(worker, vnode, stream);
-    end = now_ns();
+    end = now_ns() - worker->builder.yielded_ns;
     vnode->least_cost_ns =
         vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
     vnode->cost_ns = end - start;

@@ -75,6 +75,9 @@ struct snapshot_builder {
     int64_t listed_rt_ns; /* when it ended: files born later are not in it */
     unsigned calls;       /* of the host's, that the listing has taken */
     bool first;           /* the next one's descriptor was not read from yet */
+    uint64_t yielded_ns;  /* that others had the CPU; set to 0 before listing,
+                             by who wants to know */
+    uint64_t yield_from_ns; /* they had their share: not again before */
     struct newcomers newcomers;
     void *raw; /* the host's own listing goes here first */
     size_t raw_size;

@@ -1,11 +1,13 @@
 /*
  * snapshot.h: listings become snapshots; failed is never empty; each name is
- * there once.  listing_read is a fake: it gives the rows of the test.
+ * there once; the CPU is offered on the way.  listing_read is a fake: it gives
+ * the rows of the test; and so is sched_yield.
  */
 #include "pipeline/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,6 +51,19 @@ int listing_read_first(int host_fd, void *buf, size_t bytes, listing_fn *fn,
     return listing_read(host_fd, buf, bytes, fn, arg);
 }
 
+static unsigned yields;
+static uint64_t others_want_ns;
+
+int sched_yield(void)
+{
+    uint64_t until = now_ns() + others_want_ns;
+
+    yields++;
+    while (now_ns() < until)
+        continue;
+    return 0;
+}
+
 static struct snapshot_builder builder;
 static struct fault no_fault;
 
@@ -57,6 +72,8 @@ static int setup(void **state)
     (void)state;
     fake_count = 0;
     fake_end = 0;
+    yields = 0;
+    others_want_ns = 0;
     return snapshot_builder_init(&builder);
 }
 
@@ -358,6 +375,33 @@ static void test_snapshot_finds_repeated_names_by_the_one_before(void **state)
     snapshot_release(&arenas, before);
 }
 
+/* Between two calls; of a directory that takes one there is no between. */
+static void test_snapshot_offers_the_cpu_between_calls(void **state)
+{
+    (void)state;
+    make_many();
+    assert_int_equal(list(rows_of_many, ROWS_OF_A_CALL), 0);
+    assert_int_equal(yields, 0);
+    assert_int_equal(list(rows_of_many, MANY), 0);
+    assert_in_range(yields, 2, MANY / ROWS_OF_A_CALL);
+    assert_true(builder.yielded_ns > 0);
+}
+
+/* Who computes there gets half of the time, not all but a call's. */
+static void test_snapshot_offers_the_cpu_no_more_than_half_of_the_time(
+    void **state)
+{
+    uint64_t before_ns;
+
+    (void)state;
+    make_many();
+    others_want_ns = UINT64_C(100) * 1000 * 1000;
+    before_ns = now_ns();
+    assert_int_equal(list(rows_of_many, MANY), 0);
+    assert_in_range(yields, 1, 1 + (now_ns() - before_ns) / (2 * others_want_ns));
+    assert_true(builder.yielded_ns >= others_want_ns);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -374,6 +418,8 @@ int main(void)
         CASE(test_snapshot_faults_hit_each_step),
         CASE(test_snapshot_drops_the_earlier_of_repeated_names),
         CASE(test_snapshot_finds_repeated_names_by_the_one_before),
+        CASE(test_snapshot_offers_the_cpu_between_calls),
+        CASE(test_snapshot_offers_the_cpu_no_more_than_half_of_the_time),
     };
     return cmocka_run_group_tests(tests, arenas_setup, arenas_teardown);
 }
