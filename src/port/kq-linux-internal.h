@@ -3,7 +3,8 @@
  *
  *     caller ---- kq-linux.c, kq-linux-change.c   the API of kq.h
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
- *                   kq-linux-parked.c knotes without a descriptor
+ *                   kq-linux-parked.c, kq-linux-mount.c  knotes without a
+ *                                     descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
  *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
@@ -160,7 +161,7 @@ struct kq {
     uint32_t waiting; /* may be asleep: an activation writes wake_fd */
     _Atomic uint32_t queued; /* L4: nqueued, for kq_pending */
 
-    /* kq-linux-parked.c */
+    /* kq-linux-parked.c, kq-linux-mount.c */
     struct parked **parked_chunks;
     size_t nparked_chunks;
     int32_t parked_free; /* index + 1; 0: none */
@@ -266,6 +267,27 @@ void parked_end(struct kq *kq, int32_t id);
 
 /* kq_destroy */
 void parked_free_all(struct kq *kq);
+
+/*** kq-linux-mount.c ***/
+
+/* With the lock: the file system's index in kq->mounts, or -1. */
+int mount_find(struct kq *kq, uint64_t dev);
+
+/*
+ * Without the lock: a descriptor by which the handle can be opened, or -errno.
+ * host_fd is the handle's, mount_id what name_to_handle_at said.
+ */
+int mount_try(int host_fd, const struct handle *handle, int mount_id);
+
+/*
+ * With the lock: the index, with mount_fd put to use (then it is -1), unless the
+ * file system is known by now.  -EMFILE: KQ_MOUNTS are; -EAGAIN: no descriptor.
+ */
+int mount_add(struct kq *kq, uint64_t dev, int *mount_fd);
+
+/* With the lock: the descriptors, this many, that nobody needs any more, for the
+   caller to close without it. */
+int mount_take_unused(struct kq *kq, int fds[KQ_MOUNTS]);
 
 /*** kq-linux-node.c ***/
 

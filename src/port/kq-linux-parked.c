@@ -5,9 +5,8 @@
  * the inode can be had again when it must be looked at.  A file handle
  * (name_to_handle_at) names the inode itself, whatever is renamed, and tells it
  * from a later one of the same number.  open_by_handle_at wants
- * CAP_DAC_READ_SEARCH and some descriptor of the file system: one is kept for
- * each that has parked knotes, of the directory that was parked first there, or
- * of its root.
+ * CAP_DAC_READ_SEARCH and some descriptor of the file system
+ * (kq-linux-mount.c).
  *
  * Whether it works is tried once for each file system; then it is relied on.
  */
@@ -16,8 +15,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,107 +163,6 @@ void parked_give_back(struct kq *kq)
     kq->mount_borrowers--;
 }
 
-/*** File systems ***/
-
-static int find_mount(struct kq *kq, uint64_t dev)
-{
-    for (int i = 0; i < KQ_MOUNTS; i++)
-        if (kq->mounts[i].users > 0 && kq->mounts[i].dev == dev)
-            return i;
-    return -1;
-}
-
-/* A place for a file system; one whose descriptor waits to be closed is none. */
-static int spare_mount(const struct kq *kq)
-{
-    for (int i = 0; i < KQ_MOUNTS; i++)
-        if (kq->mounts[i].users == 0 && kq->mounts[i].host_fd <= 0)
-            return i;
-    return -1;
-}
-
-/* mountinfo has blanks and such as three octal digits. */
-static void unescape(char *path)
-{
-    char *to = path;
-    for (const char *from = path; *from; from++) {
-        unsigned code;
-        if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
-            *to++ = (char)code;
-            from += 3;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-}
-
-/* Where it is mounted.  -1: not where we see it. */
-static int open_mount(int mount_id)
-{
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    char path[PATH_MAX];
-    int fd = -1, id;
-    while (fd < 0 && mounts &&
-           fscanf(mounts, "%d %*d %*s %*s %4095s%*[^\n]", &id, path) == 2) {
-        if (id != mount_id)
-            continue;
-        unescape(path);
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    }
-    if (mounts)
-        fclose(mounts);
-    return fd;
-}
-
-/*
- * Without the lock: a descriptor that handles can be opened by, or -errno.  Not
- * O_PATH, as files are, which open_by_handle_at does not take.
- */
-static int try_mount(int host_fd, const struct handle *handle, int mount_id)
-{
-    struct parked_ref ref = {.handle = *handle};
-    ref.mount_fd = handle->is_dir ? fcntl(host_fd, F_DUPFD_CLOEXEC, 3)
-                                  : open_mount(mount_id);
-    if (ref.mount_fd < 0)
-        return -EOPNOTSUPP;
-    int fd = parked_open(&ref, O_PATH);
-    if (fd < 0) {
-        close(ref.mount_fd);
-        return fd;
-    }
-    close(fd);
-    return ref.mount_fd;
-}
-
-/* Puts the mount's descriptor to use, unless it is known by now. */
-static int add_mount(struct kq *kq, uint64_t dev, int *mount_fd)
-{
-    int mount = find_mount(kq, dev);
-    if (mount >= 0 || *mount_fd < 0)
-        return mount >= 0 ? mount : -EAGAIN;
-    mount = spare_mount(kq);
-    if (mount < 0)
-        return -EMFILE;
-    kq->mounts[mount] = (struct mount){.dev = dev, .host_fd = *mount_fd};
-    *mount_fd = -1;
-    return mount;
-}
-
-/* Takes descriptors that nobody needs any more, for the caller to close. */
-static int unused_mounts(struct kq *kq, int fds[KQ_MOUNTS])
-{
-    int n = 0;
-    for (int i = 0; i < KQ_MOUNTS && kq->mount_borrowers == 0; i++) {
-        struct mount *mount = &kq->mounts[i];
-        if (mount->users > 0 || mount->host_fd <= 0)
-            continue;
-        fds[n++] = mount->host_fd;
-        mount->host_fd = 0;
-    }
-    return n;
-}
-
 /*** The calls of kq.h ***/
 
 /* With the lock. */
@@ -301,17 +197,17 @@ int kq_park(struct kq *kq, int host_fd, const struct look *look)
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&kq->lock);
-    int mount = find_mount(kq, handle.dev);
+    int mount = mount_find(kq, handle.dev);
     if (mount < 0) {
         pthread_mutex_unlock(&kq->lock);
-        mount_fd = try_mount(host_fd, &handle, mount_id);
+        mount_fd = mount_try(host_fd, &handle, mount_id);
         if (mount_fd < 0)
             return mount_fd;
         pthread_mutex_lock(&kq->lock);
-        mount = add_mount(kq, handle.dev, &mount_fd);
+        mount = mount_add(kq, handle.dev, &mount_fd);
     }
     rc = mount < 0 ? mount : park(kq, host_fd, &handle, mount);
-    int n = rc < 0 ? unused_mounts(kq, fds) : 0;
+    int n = rc < 0 ? mount_take_unused(kq, fds) : 0;
     pthread_mutex_unlock(&kq->lock);
     if (mount_fd >= 0)
         close(mount_fd);
@@ -366,7 +262,7 @@ void parked_end(struct kq *kq, int32_t id)
     if (knote_find(kq, id))
         knote_destroy(kq, id);
     let_go(kq, id);
-    int n = unused_mounts(kq, fds);
+    int n = mount_take_unused(kq, fds);
     pthread_mutex_unlock(&kq->lock);
     while (n > 0)
         close(fds[--n]);
