@@ -4,7 +4,7 @@
  *     caller ---- kq-linux.c, kq-linux-change.c   the API of kq.h
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
  *                   kq-linux-parked.c, kq-linux-mount.c  knotes without a
- *                                     descriptor
+ *                   kq-linux-keeper.c descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
  *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
@@ -25,6 +25,7 @@
  */
 #pragma once
 
+#include "port/kq-linux-keeper.h"
 #include "port/kq.h"
 #include "port/look.h"
 
@@ -112,19 +113,32 @@ struct handle { /* by which an inode is had again */
 
 struct parked { /* from kq_park to kq_close; its knote may end earlier */
     struct knote knote;
-    uint32_t ino_hash;
-    uint8_t mount, type, bytes; /* of the handle, as in struct handle */
+    union {
+        uint32_t ino_hash;
+        int32_t number; /* kept: struct held */
+    };
+    uint8_t mount; /* KQ_MOUNTS, kept: none */
+    union {
+        uint8_t type;
+        uint8_t keeper; /* kept: struct held */
+    };
+    uint8_t bytes; /* of the handle, as in struct handle; 0: kept */
     bool is_dir;
     union {
         unsigned char near[KQ_HANDLE_NEAR];
         unsigned char *far; /* a longer one */
+        struct {
+            uint64_t dev, ino;
+        } kept;
         int32_t free_next; /* index + 1; 0: the last */
     };
 };
 
+_Static_assert(sizeof(struct parked) <= 64, "as MEMORY says");
+
 struct mount { /* what open_by_handle_at needs; users == 0: none */
     uint64_t dev;
-    int host_fd;
+    int host_fd; /* -1: handles are refused there */
     uint32_t users;
 };
 
@@ -167,6 +181,7 @@ struct kq {
     int32_t parked_free; /* index + 1; 0: none */
     struct mount mounts[KQ_MOUNTS];
     uint32_t mount_borrowers; /* between parked_borrow and give_back */
+    struct keepers keepers;   /* without the lock, but for keepers_tid */
 
     /* kq-linux-node.c */
     struct node **node_chunks;
@@ -252,8 +267,9 @@ struct parked *parked_at(struct kq *kq, int32_t id);
  * descriptor is closed.
  */
 struct parked_ref {
-    struct handle handle;
+    struct handle handle; /* bytes == 0: kept, by this number of this thread */
     int mount_fd;
+    int32_t keeper_tid, number;
 };
 
 void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref);
@@ -273,20 +289,22 @@ void parked_free_all(struct kq *kq);
 /* With the lock: the file system's index in kq->mounts, or -1. */
 int mount_find(struct kq *kq, uint64_t dev);
 
+/* With the lock: whether it is known to refuse handles; puts down that it does
+   unless it is known, and has its index (KQ_MOUNTS: no room). */
+bool mount_refuses(struct kq *kq, uint64_t dev);
+int mount_add_refusing(struct kq *kq, uint64_t dev);
+
 /*
  * Without the lock: a descriptor by which the handle can be opened, or -errno.
  * host_fd is the handle's, mount_id what name_to_handle_at said.
  */
 int mount_try(int host_fd, const struct handle *handle, int mount_id);
 
-/*
- * With the lock: the index, with mount_fd put to use (then it is -1), unless the
- * file system is known by now.  -EMFILE: KQ_MOUNTS are; -EAGAIN: no descriptor.
- */
+/* With the lock: the index, with mount_fd put to use (then it is -1), unless the
+   file system is known by now.  -EMFILE: KQ_MOUNTS are; -EAGAIN: no mount_fd. */
 int mount_add(struct kq *kq, uint64_t dev, int *mount_fd);
 
-/* With the lock: the descriptors, this many, that nobody needs any more, for the
-   caller to close without it. */
+/* With the lock: descriptors, this many, that nobody needs any more. */
 int mount_take_unused(struct kq *kq, int fds[KQ_MOUNTS]);
 
 /*** kq-linux-node.c ***/

@@ -3,7 +3,8 @@
  *
  * open_by_handle_at wants some descriptor of the file system: one is kept for
  * each that has parked knotes, of the directory that was parked first there, or
- * of its root.
+ * of its root.  Where handles are refused, that is remembered while there are
+ * parked knotes.
  */
 #include "port/kq-linux-internal.h"
 
@@ -28,6 +29,24 @@ static int spare(const struct kq *kq)
         if (kq->mounts[i].users == 0 && kq->mounts[i].host_fd <= 0)
             return i;
     return -1;
+}
+
+bool mount_refuses(struct kq *kq, uint64_t dev)
+{
+    int mount = mount_find(kq, dev);
+    return mount >= 0 && kq->mounts[mount].host_fd < 0;
+}
+
+int mount_add_refusing(struct kq *kq, uint64_t dev)
+{
+    int mount = mount_find(kq, dev);
+    if (mount >= 0)
+        return mount;
+    mount = spare(kq);
+    if (mount < 0)
+        return KQ_MOUNTS;
+    kq->mounts[mount] = (struct mount){.dev = dev, .host_fd = -1};
+    return mount;
 }
 
 /* mountinfo has blanks and such as three octal digits. */

@@ -9,6 +9,9 @@
  * (kq-linux-mount.c).
  *
  * Whether it works is tried once for each file system; then it is relied on.
+ * Where it does not, the inode is *kept*: a descriptor of it is held where it
+ * does not count as one of the process' (kq-linux-keeper.c).  So it is not gone
+ * before kq_close, as an open one is not, and a removed one has no links.
  */
 #include "port/kq-linux-internal.h"
 
@@ -52,9 +55,23 @@ static bool add_chunk(struct kq *kq)
     return true;
 }
 
-/* Both with the lock: an id, or -ENOMEM. */
-static int32_t take(struct kq *kq)
+/* With the lock: may the knote be parked? */
+static int check_knote(struct kq *kq, int host_fd)
 {
+    const struct knote *knote = knote_find(kq, host_fd);
+    if (!knote || knote->node == 0)
+        return -ENOENT;
+    if ((knote->flags & (EV_CLEAR | EV_ONESHOT | EV_DISPATCH)) != EV_CLEAR)
+        return -EINVAL; /* it would end, or sleep, without its descriptor */
+    return 0;
+}
+
+/* Both with the lock: an id for the knote of host_fd, or -errno. */
+static int32_t take(struct kq *kq, int host_fd)
+{
+    int rc = check_knote(kq, host_fd);
+    if (rc != 0)
+        return rc;
     if (kq->parked_free == 0 && !add_chunk(kq))
         return -ENOMEM;
     int32_t id = KQ_PARKED_FIRST + kq->parked_free - 1;
@@ -101,12 +118,11 @@ static int handle_of(int host_fd, const struct look *look,
                      struct handle *handle, int *mount_id)
 {
     union file_handle_room room = {.handle.handle_bytes = KQ_HANDLE_BYTES};
-    if (!S_ISDIR(look->mode) && !S_ISREG(look->mode))
-        return -EOPNOTSUPP;
     if (name_to_handle_at(host_fd, "", &room.handle, mount_id,
                           AT_EMPTY_PATH) != 0)
         return -errno; /* EOVERFLOW: it is longer */
-    if (room.handle.handle_type < 0 || room.handle.handle_type > UINT8_MAX)
+    if (room.handle.handle_type < 0 || room.handle.handle_type > UINT8_MAX ||
+        room.handle.handle_bytes == 0)
         return -EOPNOTSUPP;
     *handle = (struct handle){
         .dev = look->dev,
@@ -119,7 +135,7 @@ static int handle_of(int host_fd, const struct look *look,
     return 0;
 }
 
-int parked_open(const struct parked_ref *ref, int flags)
+static int open_handle(const struct parked_ref *ref, int flags)
 {
     union file_handle_room room = {
         .handle.handle_bytes = ref->handle.bytes,
@@ -127,9 +143,7 @@ int parked_open(const struct parked_ref *ref, int flags)
     };
     struct stat st;
     memcpy(room.handle.f_handle, ref->handle.data, ref->handle.bytes);
-    flags |= ref->handle.is_dir ? O_DIRECTORY : O_PATH;
-    int host_fd = open_by_handle_at(ref->mount_fd, &room.handle,
-                                    flags | O_CLOEXEC);
+    int host_fd = open_by_handle_at(ref->mount_fd, &room.handle, flags);
     if (host_fd < 0)
         return -errno;
     if (fstatat(host_fd, "", &st, AT_EMPTY_PATH) == 0 &&
@@ -140,9 +154,31 @@ int parked_open(const struct parked_ref *ref, int flags)
     return -ESTALE;
 }
 
-void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
+int parked_open(const struct parked_ref *ref, int flags)
 {
-    const struct parked *parked = parked_at(kq, id);
+    flags |= (ref->handle.is_dir ? O_DIRECTORY : O_PATH) | O_CLOEXEC;
+    return ref->handle.bytes == 0
+               ? keeper_open(ref->keeper_tid, ref->number, flags)
+               : open_handle(ref, flags);
+}
+
+static struct held held_of(const struct parked *parked)
+{
+    return (struct held){.keeper = parked->keeper, .number = parked->number};
+}
+
+static void borrow_kept(struct kq *kq, const struct parked *parked,
+                        struct parked_ref *ref)
+{
+    const struct held held = held_of(parked);
+    ref->handle = (struct handle){.is_dir = parked->is_dir};
+    ref->keeper_tid = keepers_tid(&kq->keepers, &held);
+    ref->number = held.number;
+}
+
+static void borrow_handle(struct kq *kq, const struct parked *parked,
+                          struct parked_ref *ref)
+{
     ref->handle = (struct handle){
         .dev = kq->mounts[parked->mount].dev,
         .ino_hash = parked->ino_hash,
@@ -154,6 +190,12 @@ void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
            parked->bytes > KQ_HANDLE_NEAR ? parked->far : parked->near,
            parked->bytes);
     ref->mount_fd = kq->mounts[parked->mount].host_fd;
+}
+
+void parked_borrow(struct kq *kq, int32_t id, struct parked_ref *ref)
+{
+    const struct parked *parked = parked_at(kq, id);
+    (parked->bytes == 0 ? borrow_kept : borrow_handle)(kq, parked, ref);
     kq->mount_borrowers++;
 }
 
@@ -165,16 +207,11 @@ void parked_give_back(struct kq *kq)
 
 /*** The calls of kq.h ***/
 
-/* With the lock. */
-static int park(struct kq *kq, int host_fd, const struct handle *handle,
-                int mount)
+/* With the lock, these two: the id. */
+static int park_handle(struct kq *kq, int host_fd, const struct handle *handle,
+                       int mount)
 {
-    const struct knote *knote = knote_find(kq, host_fd);
-    if (!knote || knote->node == 0)
-        return -ENOENT;
-    if ((knote->flags & (EV_CLEAR | EV_ONESHOT | EV_DISPATCH)) != EV_CLEAR)
-        return -EINVAL; /* it would end, or sleep, without its descriptor */
-    int32_t id = take(kq);
+    int32_t id = take(kq, host_fd);
     if (id < 0)
         return id;
     struct parked *parked = parked_at(kq, id);
@@ -189,7 +226,28 @@ static int park(struct kq *kq, int host_fd, const struct handle *handle,
     return id;
 }
 
-int kq_park(struct kq *kq, int host_fd, const struct look *look)
+static int park_held(struct kq *kq, int host_fd, const struct look *look,
+                     const struct held *held)
+{
+    int32_t id = take(kq, host_fd);
+    if (id < 0)
+        return id;
+    struct parked *parked = parked_at(kq, id);
+    int mount = mount_add_refusing(kq, look->dev);
+    if (mount < KQ_MOUNTS)
+        kq->mounts[mount].users++;
+    parked->mount = (uint8_t)mount;
+    parked->keeper = held->keeper;
+    parked->number = held->number;
+    parked->bytes = 0;
+    parked->is_dir = S_ISDIR(look->mode);
+    parked->kept.dev = look->dev;
+    parked->kept.ino = look->ino;
+    knote_move(kq, host_fd, id);
+    return id;
+}
+
+static int park_by_handle(struct kq *kq, int host_fd, const struct look *look)
 {
     struct handle handle = {0};
     int fds[KQ_MOUNTS], mount_fd = -1, mount_id;
@@ -206,7 +264,9 @@ int kq_park(struct kq *kq, int host_fd, const struct look *look)
         pthread_mutex_lock(&kq->lock);
         mount = mount_add(kq, handle.dev, &mount_fd);
     }
-    rc = mount < 0 ? mount : park(kq, host_fd, &handle, mount);
+    if (mount >= 0 && kq->mounts[mount].host_fd < 0)
+        mount = -EPERM;
+    rc = mount < 0 ? mount : park_handle(kq, host_fd, &handle, mount);
     int n = rc < 0 ? mount_take_unused(kq, fds) : 0;
     pthread_mutex_unlock(&kq->lock);
     if (mount_fd >= 0)
@@ -214,6 +274,34 @@ int kq_park(struct kq *kq, int host_fd, const struct look *look)
     while (n > 0)
         close(fds[--n]);
     return rc;
+}
+
+static int park_kept(struct kq *kq, int host_fd, const struct look *look)
+{
+    struct held held;
+    int rc = keepers_take(&kq->keepers, host_fd, &held);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&kq->lock);
+    rc = park_held(kq, host_fd, look, &held);
+    pthread_mutex_unlock(&kq->lock);
+    if (rc < 0)
+        keepers_drop(&kq->keepers, &held);
+    return rc;
+}
+
+int kq_park(struct kq *kq, int host_fd, const struct look *look)
+{
+    if (!S_ISDIR(look->mode) && !S_ISREG(look->mode))
+        return -EOPNOTSUPP;
+    pthread_mutex_lock(&kq->lock);
+    int rc = check_knote(kq, host_fd);
+    bool refuses = mount_refuses(kq, look->dev);
+    pthread_mutex_unlock(&kq->lock);
+    if (rc != 0)
+        return rc;
+    rc = refuses ? -EPERM : park_by_handle(kq, host_fd, look);
+    return rc < 0 ? park_kept(kq, host_fd, look) : rc;
 }
 
 int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
@@ -236,34 +324,52 @@ int kq_reopen(struct kq *kq, int parked, enum kq_reopen what_for)
     return fd;
 }
 
+/* What is kept has kept its number. */
+static bool is_kept_one(const struct parked *parked, int host_fd)
+{
+    struct look look;
+    return look_at(host_fd, "", &look) == 0 && look.dev == parked->kept.dev &&
+           look.ino == parked->kept.ino;
+}
+
+static bool is_handle_of(const struct handle *known, int host_fd)
+{
+    struct handle handle;
+    int mount_id;
+    const struct look look = {.mode = known->is_dir ? S_IFDIR : S_IFREG};
+    return handle_of(host_fd, &look, &handle, &mount_id) == 0 &&
+           handle.type == known->type && handle.bytes == known->bytes &&
+           memcmp(handle.data, known->data, handle.bytes) == 0;
+}
+
 bool kq_is_parked_one(struct kq *kq, int parked, int host_fd)
 {
     struct parked_ref known;
-    struct handle handle;
-    int mount_id;
     pthread_mutex_lock(&kq->lock);
+    const struct parked copy = *parked_at(kq, parked);
     parked_borrow(kq, parked, &known);
     parked_give_back(kq); /* its handle is enough */
     pthread_mutex_unlock(&kq->lock);
-    const struct look look = {
-        .mode = known.handle.is_dir ? S_IFDIR : S_IFREG,
-    };
-    return handle_of(host_fd, &look, &handle, &mount_id) == 0 &&
-           handle.type == known.handle.type &&
-           handle.bytes == known.handle.bytes &&
-           memcmp(handle.data, known.handle.data, handle.bytes) == 0;
+    return copy.bytes == 0 ? is_kept_one(&copy, host_fd)
+                           : is_handle_of(&known.handle, host_fd);
 }
 
 void parked_end(struct kq *kq, int32_t id)
 {
     int fds[KQ_MOUNTS];
     pthread_mutex_lock(&kq->lock);
-    kq->mounts[parked_at(kq, id)->mount].users--;
+    struct parked *parked = parked_at(kq, id);
+    const struct held held = held_of(parked);
+    bool is_kept = parked->bytes == 0;
+    if (parked->mount < KQ_MOUNTS)
+        kq->mounts[parked->mount].users--;
     if (knote_find(kq, id))
         knote_destroy(kq, id);
     let_go(kq, id);
     int n = mount_take_unused(kq, fds);
     pthread_mutex_unlock(&kq->lock);
+    if (is_kept)
+        keepers_drop(&kq->keepers, &held);
     while (n > 0)
         close(fds[--n]);
 }

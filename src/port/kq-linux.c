@@ -65,6 +65,7 @@ int kq_create(struct kq **kq_out, enum kq_notes notes)
     kq->queue_head = kq->queue_tail = KNOTE_NONE;
     kq->wake_fd = kq->sleep_fd = -1;
     pthread_mutex_init(&kq->lock, NULL);
+    keepers_init(&kq->keepers);
     kq->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     int rc = kq->inotify_fd < 0 ? -errno : 0;
     if (rc == 0) {
@@ -96,6 +97,7 @@ void kq_destroy(struct kq *kq)
         free(kq->node_chunks[i]);
     free(kq->knote_chunks);
     parked_free_all(kq);
+    keepers_fini(&kq->keepers);
     free(kq->node_chunks);
     free(kq->wd_table);
     free(kq->child_table);

@@ -8,7 +8,8 @@
  *
  * Threads:  kq_event with changes only, kq_pending and kq_close: any.
  *           Collecting (nevents > 0) and kq_wait: one thread at a time.
- * Progress: only kq_wait blocks.
+ * Progress: only kq_wait blocks, and in a file system kq_park, kq_reopen and
+ *           kq_close.
  */
 #pragma once
 
@@ -95,15 +96,16 @@ void kq_rest(struct kq *kq, uint64_t ns);
  * kq_close, which ends it (not EV_DELETE).  Notes are not lost on the way.  The
  * descriptor is the caller's, to be closed with close(2).  An id is
  * KQ_PARKED_FIRST or more, so that it is nobody's descriptor; or -errno, where
- * the inode could not be had again: not permitted, not on this file system or
- * not on this host.
+ * the inode could not be had again: not on this host, no memory, too many.
  *
  * kq_reopen gives a new descriptor of that very inode, whatever was renamed
  * since: of a directory for listing; or O_PATH, which nobody is told of.
- * -ESTALE: it was removed.  -EMFILE and others: later, perhaps.
+ * -ESTALE: it was removed; or it is still there, without links, as what is open
+ * is.  -EACCES: a directory that may not be listed any more.  -EMFILE and
+ * others: later, perhaps.
  *
- * Nothing keeps a parked inode's number from being another's once it was
- * removed: kq_is_parked_one says whether what is open at host_fd is the one.
+ * A parked inode's number may be another's once it was removed:
+ * kq_is_parked_one says whether what is open at host_fd is the one.
  */
 enum { KQ_PARKED_FIRST = 1 << 30 };
 enum kq_reopen { KQ_TO_LIST, KQ_TO_LOOK };
