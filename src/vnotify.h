@@ -63,7 +63,7 @@ struct vnotify_config {
                               0: half of RLIMIT_NOFILE; < 0: none */
     int open_budget;       /* descriptors to hold for what is watched; what is
                               past it is opened when something is noted, where
-                              the host can (Linux, with CAP_DAC_READ_SEARCH);
+                              the host can (Linux);
                               0: a quarter of RLIMIT_NOFILE; < 0: none */
     unsigned close_write_after_ms; /* where the host does not tell: a file whose
                               content changed counts as closed after so long

@@ -3,8 +3,8 @@
  *
  *     caller ---- kq-linux.c, kq-linux-change.c   the API of kq.h
  *                   kq-linux-knote.c  knotes by descriptor number, the queue
- *                   kq-linux-parked.c, kq-linux-mount.c  knotes without a
- *                   kq-linux-keeper.c descriptor
+ *                   kq-linux-parked.c, kq-linux-mount.c, kq-linux-keeper.c
+ *                                     knotes without a descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
  *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
@@ -300,8 +300,8 @@ int mount_add_refusing(struct kq *kq, uint64_t dev);
  */
 int mount_try(int host_fd, const struct handle *handle, int mount_id);
 
-/* With the lock: the index, with mount_fd put to use (then it is -1), unless the
-   file system is known by now.  -EMFILE: KQ_MOUNTS are; -EAGAIN: no mount_fd. */
+/* With the lock: the index, with mount_fd put to use (then it is -1) unless the
+   file system is known by now.  -EMFILE: so many are; -EAGAIN: no mount_fd. */
 int mount_add(struct kq *kq, uint64_t dev, int *mount_fd);
 
 /* With the lock: descriptors, this many, that nobody needs any more. */

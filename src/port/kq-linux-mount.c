@@ -22,7 +22,7 @@ int mount_find(struct kq *kq, uint64_t dev)
     return -1;
 }
 
-/* A place for a file system; one whose descriptor waits to be closed is none. */
+/* A place for a file system: not one whose descriptor is yet to be closed. */
 static int spare(const struct kq *kq)
 {
     for (int i = 0; i < KQ_MOUNTS; i++)
