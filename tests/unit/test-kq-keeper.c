@@ -212,7 +212,7 @@ static void test_keeper_is_nothing_to_children(void **state)
     (void)state;
     assert_int_equal(waitpid(-1, &status, WNOHANG | __WALL), -1);
     assert_int_equal(errno, ECHILD);
-    /* Nothing that is ours has come with it: ls has a fourth of its own. */
+    /* What is held has not come with it. */
     snprintf(command, sizeof(command),
              "test $(ls -l /proc/self/fd/ | grep -c %s) = 0", root);
     if (fork() == 0) {
