@@ -220,13 +220,14 @@ static struct table *make_table(void)
 
 /*
  * chokidar passes over files whose events it has read now and then, natively as
- * well; and @parcel/watcher does not look into a directory that is new, so that
- * what was made there before its add_watch is not reported.  What they do not
- * report is shown, and not judged.
+ * well, and so does @parcel/watcher of a checkout (in one of 60 natively, of a
+ * guest in one of 20); that one does not look into a directory that is new
+ * either, so that what was made there before its add_watch is not reported.
+ * What they do not report is shown, and not judged.
  */
 static bool is_judged(enum load_id load, enum devserver_id id)
 {
-    return id == WATCHPACK || (id == PARCEL && load != LOAD_INSTALL);
+    return id == WATCHPACK || (id == PARCEL && load == LOAD_REMOVE);
 }
 
 static unsigned long count_failures(void)
