@@ -286,7 +286,7 @@ static void tell_source(struct round *round, uint32_t source)
 
 /* Names lost by what says MOVE_SELF, also where the other half is not here:
    before that object's own source. */
-static void tell_renames_of_sources(struct round *round)
+static void tell_names_of_moved(struct round *round)
 {
     struct plan *plan = round->plan;
 
@@ -347,7 +347,7 @@ int plan_order(struct plan *plan, struct plan_source *sources, uint32_t count,
         sources[i].named_by = 0;
     }
     find_namers(&round, count);
-    tell_renames_of_sources(&round);
+    tell_names_of_moved(&round);
     for (uint32_t i = 0; i < count && round.err == 0; i++)
         if (!ends_with_its_name(&sources[i]))
             tell_source(&round, i);
