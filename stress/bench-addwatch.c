@@ -7,7 +7,6 @@
  * can do without (open, fstat, inotify_add_watch and one listing), and all
  * system calls that the engine makes, with nothing between (engine-calls.h).
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,10 +60,8 @@ static uint64_t do_primitives(int inotify_fd, const char *path, uint32_t mask)
     int fd = bench_open_dir(path);
 
     fstat(fd, &status);
-    if (inotify_add_watch(inotify_fd, path, mask) < 0) {
-        fprintf(stderr, "vnotify: inotify_add_watch: %s\n", strerror(errno));
-        exit(125);
-    }
+    if (inotify_add_watch(inotify_fd, path, mask) < 0)
+        bench_give_up("watch", path);
     bench_list(fd);
     before = now_ns() - before;
     close(fd);

@@ -12,11 +12,9 @@
  * was written.  Whoever is woken waits that long for a CPU, once for each
  * wake-up on the way.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,12 +50,6 @@ struct situation {
 };
 
 static struct situation situations[SUBJECTS][WHERES];
-
-static _Noreturn void give_up(const char *what)
-{
-    fprintf(stderr, "vnotify: cannot %s: %s\n", what, strerror(errno));
-    exit(125);
-}
 
 /* X's own life: nothing but the calls that any program would change it by. */
 
@@ -175,7 +167,7 @@ static void *sleep_in_read(void *arg)
 
     for (unsigned i = 0; i < sleeper->calls; i++) {
         if (read(sleeper->ends[0], &byte, 1) != 1)
-            give_up("read a pipe");
+            bench_give_up("read", "a pipe");
         sleeper->woken_ns[i] = now_ns();
     }
     return NULL;
@@ -192,12 +184,12 @@ static void measure_pipe(struct bench *bench, struct histogram *histogram)
     sleeper.calls = calls_of(bench);
     if (pipe2(sleeper.ends, O_CLOEXEC) != 0 ||
         pthread_create(&thread, NULL, sleep_in_read, &sleeper) != 0)
-        give_up("make a pipe");
+        bench_give_up("make", "a pipe");
     for (unsigned i = 0; i < sleeper.calls; i++) {
         due[i] = due_at(bench, start, i);
         pace_until(due[i]);
         if (write(sleeper.ends[1], "", 1) != 1)
-            give_up("write to a pipe");
+            bench_give_up("write to", "a pipe");
     }
     pthread_join(thread, NULL);
     close(sleeper.ends[0]);

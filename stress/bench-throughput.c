@@ -11,9 +11,7 @@
  * The floor of who learns names by listing, on a host that notes by inotify:
  * the writer with watches that nobody reads, then one listing of all.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -136,11 +134,8 @@ static void watch_all(int inotify_fd, const struct place *place)
     for (int i = 0; i < DIRECTORIES; i++) {
         snprintf(name, sizeof(name), "%s/d%06d", forest, i);
         bench_path(path, place, name);
-        if (inotify_add_watch(inotify_fd, path, mask) < 0) {
-            fprintf(stderr, "vnotify: cannot watch %s: %s\n", path,
-                    strerror(errno));
-            exit(125);
-        }
+        if (inotify_add_watch(inotify_fd, path, mask) < 0)
+            bench_give_up("watch", path);
     }
 }
 

@@ -27,9 +27,9 @@ enum {
     WAKEUPS = 101,
 };
 
-static _Noreturn void give_up(const char *what, const char *path)
+_Noreturn void bench_give_up(const char *what, const char *which)
 {
-    fprintf(stderr, "vnotify: cannot %s %s: %s\n", what, path,
+    fprintf(stderr, "vnotify: cannot %s %s: %s\n", what, which,
             strerror(errno));
     exit(125);
 }
@@ -86,7 +86,7 @@ void bench_create(int dir_fd, const char *name)
                     0600);
 
     if (fd < 0)
-        give_up("create", name);
+        bench_give_up("create", name);
     close(fd);
 }
 
@@ -95,7 +95,7 @@ int bench_open_dir(const char *path)
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0)
-        give_up("open", path);
+        bench_give_up("open", path);
     return fd;
 }
 
@@ -180,7 +180,7 @@ static void *wake_up(void *arg)
 
     for (int i = 0; i < WAKEUPS; i++) {
         if (read(wakeup->ends[0], &sent, sizeof(sent)) != sizeof(sent))
-            give_up("read", "a pipe");
+            bench_give_up("read", "a pipe");
         wakeup->times[i] = (double)(now_ns() - sent);
     }
     return NULL;
@@ -194,12 +194,12 @@ double primitive_wakeup(void)
 
     if (pipe2(wakeup.ends, O_CLOEXEC) != 0 ||
         pthread_create(&thread, NULL, wake_up, &wakeup) != 0)
-        give_up("make", "a pipe");
+        bench_give_up("make", "a pipe");
     for (unsigned i = 0; i < WAKEUPS; i++) {
         pace_until(start + i * UINT64_C(1000000));
         now = now_ns();
         if (write(wakeup.ends[1], &now, sizeof(now)) != sizeof(now))
-            give_up("write to", "a pipe");
+            bench_give_up("write to", "a pipe");
     }
     pthread_join(thread, NULL);
     close(wakeup.ends[0]);

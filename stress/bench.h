@@ -32,6 +32,9 @@ void bench_begin(struct bench *, int argc, char **argv);
 int bench_end(struct bench *, struct table *const *tables,
               const char *program);
 
+/* Says "cannot WHAT WHICH" and errno's text, and ends with 125. */
+_Noreturn void bench_give_up(const char *what, const char *which);
+
 /* The numbers of the agents in this round's order. */
 void bench_order(struct bench *, unsigned order[SUBJECTS]);
 

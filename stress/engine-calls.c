@@ -28,7 +28,6 @@
  */
 #include "engine-calls.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -64,10 +63,8 @@ struct engine_calls {
 
 static void must(bool is_done, const char *what, const char *name)
 {
-    if (is_done)
-        return;
-    fprintf(stderr, "vnotify: %s %s: %s\n", what, name, strerror(errno));
-    exit(125);
+    if (!is_done)
+        bench_give_up(what, name);
 }
 
 struct engine_calls *engine_calls_create(unsigned files)
