@@ -365,8 +365,9 @@ void worker_serve(struct worker *worker, struct vnode *vnode)
         }
         hints = claim_take(&vnode->claim, &phases);
         if ((hints & HINT_RELEASE) != 0) {
-            barrier_done(&engine->barrier, phases);
+            /* E1: who waits for the barrier reads the count behind it. */
             count_failing(engine, vnode, false);
+            barrier_done(&engine->barrier, phases);
             rest_count_slow(engine, vnode, false);
             housekeeper_release(engine, vnode);
             return;
