@@ -133,75 +133,6 @@ static void share_told(struct joining *j)
     }
 }
 
-/*
- * The children, where this mask asks for what becomes of them: before the call
- * returns, so that what the guest does next is noticed.
- */
-static uint32_t content_of(const struct joining *j)
-{
-    return j->vnode->is_dir
-               ? note_children_wanted(kq_notes_dir(j->engine->kq), j->mask)
-               : 0;
-}
-
-/* This thread holds the claim and can do it itself. */
-static int keep_here(struct joining *j)
-{
-    struct vnode *vnode = j->vnode;
-    int err;
-
-    if (vnode->current == NULL && j->told != NULL) {
-        snapshot_acquire(j->told);
-        vnode->current = j->told;
-    }
-    err = keep_children(j->engine, vnode, NULL);
-    if (more(vnode)->children != NULL &&
-        more(vnode)->children->finding_count != 0)
-        keep_owe(j->engine, vnode); /* a worker offers them */
-    worker_give_back(j->engine, vnode);
-    return err;
-}
-
-/* V5.  0, or -ENOMEM. */
-static int await_kept(struct joining *j)
-{
-    struct vnotify *engine = j->engine;
-    struct vnode *vnode = j->vnode;
-    uint32_t wanted = content_of(j);
-
-    for (;;) {
-        uint32_t kept = atomic_load_explicit(&more(vnode)->kept, /* V5 */
-                                             memory_order_acquire);
-        int err = 0;
-
-        if ((wanted & ~kept) == 0)
-            return 0;
-        if (claim_post(&vnode->claim, &engine->barrier, j->generation, 0,
-                       BARRIER_UNCOUNTED) == CLAIM_TAKEN) {
-            err = keep_here(j);
-            if (err != 0)
-                return err;
-            continue;
-        }
-        if (claim_post(&vnode->claim, &engine->barrier, j->generation,
-                       HINT_KEEP, barrier_join(&engine->barrier)) ==
-            CLAIM_TAKEN)
-            worker_defer(engine, vnode, 0);
-        park_wait(&more(vnode)->kept, kept, NULL);
-    }
-}
-
-static void want_children(struct joining *j)
-{
-    uint32_t wanted = content_of(j);
-
-    if (wanted == 0)
-        return;
-    /* V5: before HINT_KEEP is posted, or the claim is given back */
-    atomic_fetch_or_explicit(&more(j->vnode)->content, wanted,
-                             memory_order_release);
-}
-
 static int first_watch(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
@@ -217,7 +148,7 @@ static int first_watch(struct joining *j)
     if (err == 0 && j->told != NULL) {
         snapshot_acquire(j->told);
         vnode->current = j->told;
-        want_children(j);
+        join_want_children(j);
         err = keep_children(j->engine, vnode, NULL);
     }
     return err;
@@ -274,7 +205,7 @@ static int further_watch(struct joining *j)
         return 0;
     err = further_listing(j);
     if (err == 0)
-        want_children(j);
+        join_want_children(j);
     return err;
 }
 
@@ -324,11 +255,11 @@ static int prepare(struct joining *j, bool made)
 
     /* V5: relaxed: await_kept looks again */
     if (!join_may_sleep(j, j->mask) || err != 0 ||
-        (content_of(j) & ~atomic_load_explicit(&more(j->vnode)->kept,
+        (join_content(j) & ~atomic_load_explicit(&more(j->vnode)->kept,
                                                memory_order_relaxed)) != 0)
         let_claim_go(j);
     if (err == 0)
-        err = await_kept(j);
+        err = join_await_kept(j);
     /* What was noted before is not this watch's to tell, nor is our opening of
        the directory, which a vnode that is about to go may have had noted. */
     if (!made || opens_are_told(j)) {
@@ -366,8 +297,8 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
     if (!made && join_updates(&j, &result)) {
         int kept;
 
-        want_children(&j);
-        kept = result > 0 ? await_kept(&j) : 0;
+        join_want_children(&j);
+        kept = result > 0 ? join_await_kept(&j) : 0;
         housekeeper_put_vnode(j.engine, j.vnode);
         return kept != 0 ? kept : result;
     }

@@ -31,7 +31,7 @@
 #include "pipeline/stats.h"
 #include "pipeline/timer.h"
 #include "pipeline/trace.h"
-#include "pipeline/vnode.h"
+#include "pipeline/registry.h"
 #include "pipeline/watch.h"
 #include "port/kq.h"
 

@@ -1,12 +1,12 @@
 /*
- * join.h - add_watch's second half: the watch takes its seat
+ * join.h - what an add_watch does with its vnode and its watch
  *
- * control.c has a vnode with its knote, a listing and the children; here the
- * watch is put where workers find it, or the one that is there gets its new
- * mask.
+ * control.c has a vnode with its knote and a listing; here the watch is put
+ * where workers find it, or the one that is there gets its new mask (join.c),
+ * and the children are kept (join-keep.c).
  *
  * Threads:  the caller of add_watch.
- * Protocol: V3 (the top of control.c), W6.
+ * Protocol: V3 (the top of control.c), V5, W6.
  */
 #pragma once
 
@@ -44,3 +44,17 @@ bool join_may_sleep(const struct joining *, uint32_t mask);
 
 /* The watch's descriptor, or -errno. */
 int join_publish(struct joining *);
+
+/*
+ * V5: the children, where the mask asks for what becomes of them: before the
+ * call returns, so that what the guest does next is noticed.
+ */
+
+/* What the mask wants of them, as note_children_wanted. */
+uint32_t join_content(const struct joining *);
+
+/* Says so; before anything is posted that keeps them. */
+void join_want_children(struct joining *);
+
+/* Returns when they are kept for that: 0, or -ENOMEM. */
+int join_await_kept(struct joining *);

@@ -1,7 +1,7 @@
 /*
  * vnode.h: one vnode for an inode, slots used again under a new generation.
  */
-#include "pipeline/vnode.h"
+#include "pipeline/registry.h"
 
 #include "unit.h"
 
