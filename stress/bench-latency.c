@@ -2,8 +2,8 @@
  * bench-latency - from creating a file to having read its event
  *
  * In directories of 0 to 100,000 entries files are created one by one, each at
- * its time, and moved away half-way to the next.  (Not removed: see
- * keep_away_from_freed_inodes in place.c.)  A latency counts from when
+ * its time, and moved away half-way to the next.  (Nothing is removed before the
+ * end: see keep_away_from_freed_inodes in place.c.)  A latency counts from when
  * the file was due to when the subject's reader has the event with its name.
  *
  * How often a subject is given a file depends on how fast it is: a pilot run
@@ -47,18 +47,8 @@ static void name_of(char name[16], unsigned n)
     snprintf(name, 16, "e%06u", n);
 }
 
-/* Where files go, beside the watched directory. */
+/* Where files go, beside the watched directories. */
 static int trash_fd;
-
-static void throw_away(int dir_fd, const char *name)
-{
-    static unsigned long thrown;
-    char to[32];
-
-    snprintf(to, sizeof(to), "%lu", thrown++);
-    if (renameat(dir_fd, name, trash_fd, to) != 0)
-        perror("vnotify: rename");
-}
 
 /* Waits for each file's event before the next: what one takes. */
 static void run_pilot(struct bench *bench, struct agent *agent,
@@ -78,7 +68,7 @@ static void run_pilot(struct bench *bench, struct agent *agent,
         bench_create(dir_fd, name);
         agent_wait(&agent->shared->stamped, i + 1, 60);
         times[i] = (double)(agent->shared->stamps[i] - before);
-        throw_away(dir_fd, name);
+        bench_throw_away(dir_fd, name, trash_fd);
         agent_wait(&agent->shared->deleted, i + 1, 60);
     }
     agent_close(agent, 0);
@@ -111,7 +101,7 @@ static void make_files(struct bench *bench, const struct point *point,
         pace_until(due[i]);
         bench_create(dir_fd, name);
         sleep_until_ns(due[i] + point->interval_ns / 2);
-        throw_away(dir_fd, name);
+        bench_throw_away(dir_fd, name, trash_fd);
     }
 }
 
@@ -195,15 +185,13 @@ static void run_size(struct bench *bench, const struct place *place,
     static struct floors floors;
     unsigned order[SUBJECTS], rounds = bench->options.rounds;
     const struct point *native = NULL;
-    char path[BENCH_PATH_MAX];
+    char name[32], path[BENCH_PATH_MAX];
     double medians[3];
 
     memset(points, 0, sizeof(points));
-    make_directory(place->path, "watched", size);
-    make_directory(place->path, "trash", 0);
-    bench_path(path, place, "trash");
-    trash_fd = bench_open_dir(path);
-    bench_path(path, place, "watched");
+    snprintf(name, sizeof(name), "watched-%lu", size);
+    make_directory(place->path, name, size);
+    bench_path(path, place, name);
     for (unsigned i = 0; i < bench->agent_count; i++) {
         struct agent *agent = &bench->agents[i];
 
@@ -218,15 +206,12 @@ static void run_size(struct bench *bench, const struct place *place,
         floors.listing[r] = primitive_listing(path, pause_ns(bench, points)) /
                            1e3;
         floors.wakeup[r] = primitive_wakeup() / 1e3;
-        floors.create[r] = primitive_create(path) / 1e3;
+        floors.create[r] = primitive_create(path, trash_fd) / 1e3;
         for (unsigned i = 0; i < bench->agent_count; i++)
             if (points[order[i]].interval_ns != 0)
                 run_round(bench, &bench->agents[order[i]], path,
                           &points[order[i]], r);
     }
-    close(trash_fd);
-    remove_tree_at(place->path, "watched");
-    remove_tree_at(place->path, "trash");
     medians[0] = median(floors.listing, rounds);
     medians[1] = median(floors.wakeup, rounds);
     medians[2] = median(floors.create, rounds);
@@ -234,6 +219,20 @@ static void run_size(struct bench *bench, const struct place *place,
         if (points[i].interval_ns != 0)
             add_row(table, bench, place, size, &bench->agents[i], &points[i],
                     native, medians);
+}
+
+static void run_place(struct bench *bench, const struct place *place,
+                      struct table *table)
+{
+    char path[BENCH_PATH_MAX];
+
+    make_directory(place->path, "trash", 0);
+    bench_path(path, place, "trash");
+    trash_fd = bench_open_dir(path);
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
+        if (bench->options.count == 0 || sizes[s] <= bench->options.count)
+            run_size(bench, place, sizes[s], table);
+    close(trash_fd);
 }
 
 int main(int argc, char **argv)
@@ -245,8 +244,6 @@ int main(int argc, char **argv)
     tables[0] = table_create("latency", "create -> event read, by the number "
                                         "of entries in the directory");
     for (unsigned p = 0; p < bench.place_count; p++)
-        for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
-            if (bench.options.count == 0 || sizes[s] <= bench.options.count)
-                run_size(&bench, &bench.places[p], sizes[s], tables[0]);
+        run_place(&bench, &bench.places[p], tables[0]);
     return bench_end(&bench, tables, "bench-latency");
 }

@@ -99,6 +99,16 @@ int bench_open_dir(const char *path)
     return fd;
 }
 
+void bench_throw_away(int dir_fd, const char *name, int trash_fd)
+{
+    static unsigned long thrown;
+    char to[32];
+
+    snprintf(to, sizeof(to), "%lu", thrown++);
+    if (renameat(dir_fd, name, trash_fd, to) != 0)
+        bench_give_up("move", name);
+}
+
 unsigned long bench_watches(const struct bench *bench, unsigned long wanted)
 {
     if (bench->options.count != 0)
@@ -146,7 +156,7 @@ double primitive_listing(const char *path, uint64_t pause_ns)
     return median(times, LISTINGS);
 }
 
-double primitive_create(const char *path)
+double primitive_create(const char *path, int trash_fd)
 {
     double times[CREATES];
     int fd = bench_open_dir(path);
@@ -162,7 +172,7 @@ double primitive_create(const char *path)
     }
     for (int i = 0; i < CREATES; i++) {
         snprintf(name, sizeof(name), "created%d", i);
-        unlinkat(fd, name, 0);
+        bench_throw_away(fd, name, trash_fd);
     }
     close(fd);
     return median(times, CREATES);

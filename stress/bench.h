@@ -47,6 +47,10 @@ void bench_path(char *buf, const struct place *, const char *name);
 /* Creates a file in the directory open at dir_fd. */
 void bench_create(int dir_fd, const char *name);
 
+/* Moves a file to a directory that nobody watches, which leaves its inode in use:
+   see keep_away_from_freed_inodes in place.c. */
+void bench_throw_away(int dir_fd, const char *name, int trash_fd);
+
 int bench_open_dir(const char *path);
 
 /* Reads all entries from where the descriptor is. */
@@ -71,5 +75,6 @@ double primitive_listing(const char *path, uint64_t pause_ns);
 /* From write() to a reader that was blocked in read(), once a millisecond. */
 double primitive_wakeup(void);
 
-/* A file in that directory, which nobody should be watching. */
-double primitive_create(const char *path);
+/* A file in that directory, which nobody should be watching.  It is thrown away
+   there. */
+double primitive_create(const char *path, int trash_fd);
