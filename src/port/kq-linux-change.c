@@ -92,6 +92,7 @@ static bool asks_first(struct kq *kq, int32_t index, uint32_t asked)
 struct adding {
     const struct kevent *change;
     const struct kq_known *known; /* NULL: nothing */
+    int host_fd;                  /* the object, open */
     struct above above[KQ_ABOVE];
     struct stat before, now; /* before, after the kernel watch */
     int32_t wd;
@@ -175,8 +176,9 @@ static void stat_of(const struct look *look, struct stat *st)
  * is missed there comes as an event.  Of a directory, whose entries are not
  * compared, what there was before will do.
  */
-static int ask_host(const struct kq *kq, int host_fd, struct adding *adding)
+static int ask_host(const struct kq *kq, struct adding *adding)
 {
+    int host_fd = adding->host_fd;
     const struct kq_known *known = adding->known;
     uint32_t asked = adding->change->fflags;
     bool is_dir = S_ISDIR(adding->before.st_mode);
@@ -193,10 +195,31 @@ static int ask_host(const struct kq *kq, int host_fd, struct adding *adding)
     return 0;
 }
 
+/*
+ * With the lock, which is let go meanwhile: an event that came before the node
+ * was there was nobody's.  So what there is of a file is looked at again if any
+ * were translated since the look, or this one's next event would seem to say
+ * what the lost one did.
+ */
+static int look_until_sure(struct kq *kq, struct adding *adding,
+                           uint64_t translated)
+{
+    int rc = 0;
+    while (rc == 0 && !S_ISDIR(adding->now.st_mode) &&
+           kq->translated != translated) {
+        translated = kq->translated;
+        pthread_mutex_unlock(&kq->lock);
+        rc = fstat(adding->host_fd, &adding->now) == 0 ? 0 : -EBADF;
+        pthread_mutex_lock(&kq->lock);
+    }
+    return rc;
+}
+
 static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
                   const struct kq_known *known)
 {
-    struct adding adding = {.change = change, .known = known, .wd = -1};
+    struct adding adding = {
+        .change = change, .known = known, .host_fd = host_fd, .wd = -1};
     if (known)
         stat_of(known->look, &adding.before);
     else if (fstat(host_fd, &adding.before) != 0)
@@ -204,12 +227,15 @@ static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
     pthread_mutex_lock(&kq->lock);
     bool has_room = node_reserve(kq);
     node_begin_add(kq);
+    uint64_t translated = kq->translated;
     memcpy(adding.above, kq->above, sizeof(adding.above));
     pthread_mutex_unlock(&kq->lock);
 
-    int rc = has_room ? ask_host(kq, host_fd, &adding) : -ENOMEM;
+    int rc = has_room ? ask_host(kq, &adding) : -ENOMEM;
 
     pthread_mutex_lock(&kq->lock);
+    if (rc == 0)
+        rc = look_until_sure(kq, &adding, translated);
     if (rc == 0)
         rc = settle(kq, &adding);
     else if (adding.wd >= 0)

@@ -114,6 +114,7 @@ static ssize_t drain_once(struct kq *kq)
     if (filled <= 0)
         return filled;
     pthread_mutex_lock(&kq->lock);
+    kq->translated++;
     for (ssize_t at = 0; at < filled;) {
         const struct inotify_event *event = (const void *)(kq->buf + at);
         notes_of_event(kq, event);
