@@ -80,6 +80,29 @@ static uint32_t life_so_far(const struct look *look)
 }
 
 /*
+ * An ATTRIB may be half a write: it stamps the time of change before that of
+ * content, and a look may come between the two.  Whoever is at it is not at it
+ * for long; and as we look after the knote is there, or will compare with what
+ * we saw, the write is told all the same.
+ */
+static uint32_t sure_life_so_far(const struct attaching *a, const char *name)
+{
+    uint32_t bits = life_so_far(&a->look);
+    struct look again;
+    int err;
+
+    if ((bits & VN_IN_ATTRIB) == 0)
+        return bits;
+    err = a->vnode != NULL
+              ? vnode_look(a->engine, a->vnode, &again)
+              : vnode_look_below(a->engine, a->dir, name, &again);
+    return err == 0 && (again.modified != a->look.modified ||
+                        again.size != a->look.size)
+               ? bits & ~(uint32_t)VN_IN_ATTRIB
+               : bits;
+}
+
+/*
  * A newborn file may be closed already.  If nobody knows, it is said after a
  * quiet time: by the child's vnode, or where there is none of ours, by the row.
  */
@@ -123,7 +146,7 @@ void row_take_in(struct keeper *k, uint64_t ino, const char *name, uint8_t type,
         return; /* gone again, or replaced: another listing is coming */
     }
     if (a.newborn)
-        bits = life_so_far(&a.look) | closing(k, &a, &close_ns);
+        bits = sure_life_so_far(&a, name) | closing(k, &a, &close_ns);
     else if (!k->first)
         bits = written_since(come, &a.look) | written_unseen(k, &a.look);
     if (a.vnode != NULL)
