@@ -7,7 +7,7 @@ WAITS = "epoll, level-triggered, reads of 4,096; looks again after 100 ms"
 READY = "ready"
 QUIET_S = 0.3
 OPEN = [
-    Open(r"^gone (many|dir-a|fresh|config/\.\.v[12])/",
+    Open(r"^(gone|touched) (many|dir-a|fresh|config/\.\.v[12])/",
          "watchpack asks for what was in a directory and for the directory by "
          "lstat in four threads at once; the answers that come after it has "
          "found the directory gone it drops: three at most, of the last files "
