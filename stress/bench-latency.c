@@ -2,9 +2,10 @@
  * bench-latency - from creating a file to having read its event
  *
  * In directories of 0 to 100,000 entries files are created one by one, each at
- * its time, and moved away half-way to the next.  (Nothing is removed before the
- * end: see keep_away_from_freed_inodes in place.c.)  A latency counts from when
- * the file was due to when the subject's reader has the event with its name.
+ * its time, and moved away half-way to the next.  (Nothing is removed before
+ * the end: see keep_away_from_freed_inodes in place.c.)  A latency counts from
+ * when the file was due to when the subject's reader has the event with its
+ * name.
  *
  * How often a subject is given a file depends on how fast it is: a pilot run
  * of a few lone files, each waited for, gives the time that it needs, and the

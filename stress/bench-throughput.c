@@ -12,6 +12,7 @@
  * the writer while a thread takes in what the host notes and throws it away,
  * then one listing of all.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -122,7 +123,8 @@ static void run_unwatched(struct bench *bench, const struct place *place,
     int dir_fds[DIRECTORIES];
 
     open_forest(place, dir_fds);
-    unlisted->unwatched[round] = (double)write_files(dir_fds, file_count(bench));
+    unlisted->unwatched[round] =
+        (double)write_files(dir_fds, file_count(bench));
     unlisted->listing[round] = list_all(dir_fds);
     close_forest(place, dir_fds);
 }
@@ -173,7 +175,8 @@ static void run_drained(struct bench *bench, const struct place *place,
 
     open_forest(place, dir_fds);
     watch_all(draining.inotify_fd, place);
-    if (pthread_create(&thread, NULL, drain, &draining) != 0)
+    errno = pthread_create(&thread, NULL, drain, &draining);
+    if (errno != 0)
         bench_give_up("start", "a thread");
     unlisted->watched[round] = (double)write_files(dir_fds, file_count(bench));
     atomic_store(&draining.stop, true);

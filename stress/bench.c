@@ -203,7 +203,7 @@ double primitive_wakeup(void)
     uint64_t start = now_ns() + 1000000, now;
 
     if (pipe2(wakeup.ends, O_CLOEXEC) != 0 ||
-        pthread_create(&thread, NULL, wake_up, &wakeup) != 0)
+        (errno = pthread_create(&thread, NULL, wake_up, &wakeup)) != 0)
         bench_give_up("make", "a pipe");
     for (unsigned i = 0; i < WAKEUPS; i++) {
         pace_until(start + i * UINT64_C(1000000));

@@ -47,8 +47,8 @@ void bench_path(char *buf, const struct place *, const char *name);
 /* Creates a file in the directory open at dir_fd. */
 void bench_create(int dir_fd, const char *name);
 
-/* Moves a file to a directory that nobody watches, which leaves its inode in use:
-   see keep_away_from_freed_inodes in place.c. */
+/* Moves a file to a directory that nobody watches, which leaves its inode in
+   use: see keep_away_from_freed_inodes in place.c. */
 void bench_throw_away(int dir_fd, const char *name, int trash_fd);
 
 int bench_open_dir(const char *path);

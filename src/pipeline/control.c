@@ -253,10 +253,10 @@ static int prepare(struct joining *j, bool made)
 {
     int err = made ? first_watch(j) : further_watch(j);
 
-    /* V5: relaxed: await_kept looks again */
+    /* V5: relaxed: join_await_kept looks again */
     if (!join_may_sleep(j, j->mask) || err != 0 ||
         (join_content(j) & ~atomic_load_explicit(&more(j->vnode)->kept,
-                                               memory_order_relaxed)) != 0)
+                                                 memory_order_relaxed)) != 0)
         let_claim_go(j);
     if (err == 0)
         err = join_await_kept(j);

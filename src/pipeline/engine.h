@@ -27,11 +27,11 @@
 #include "pipeline/instance.h"
 #include "pipeline/lot.h"
 #include "pipeline/note.h"
+#include "pipeline/registry.h"
 #include "pipeline/relay.h"
 #include "pipeline/stats.h"
 #include "pipeline/timer.h"
 #include "pipeline/trace.h"
-#include "pipeline/registry.h"
 #include "pipeline/watch.h"
 #include "port/kq.h"
 

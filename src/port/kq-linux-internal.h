@@ -201,7 +201,7 @@ struct kq {
 
     /* kq-linux-notes.c, kq-linux.c */
     _Atomic bool draining;               /* L1, L2 */
-    uint64_t translated;                 /* reads */
+    uint64_t translated;                 /* batches of events */
     _Atomic uint64_t overflows;          /* relaxed: a counter */
     struct move moves[KQ_MOVES];         /* collector only */
     uint32_t nmoves;                     /* collector only */

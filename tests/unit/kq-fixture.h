@@ -8,6 +8,7 @@
 #pragma once
 
 #include "port/kq.h"
+#include "port/look.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,6 +112,17 @@ static inline void add(struct fixture *fx, int host_fd, uint32_t asked)
     assert_int_equal(
         change(fx, (uintptr_t)host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, asked),
         0);
+}
+
+/* The same of what was looked at before. */
+static inline void add_known(struct fixture *fx, int host_fd,
+                             const struct look *look, const char *name)
+{
+    const struct kq_known known = {look, name};
+    struct kevent kev;
+    EV_SET(&kev, (uintptr_t)host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, ASKED, 0,
+           NULL);
+    assert_int_equal(kq_add(fx->kq, &kev, &known), 0);
 }
 
 /* Opened without any event of its own. */

@@ -4,20 +4,14 @@
  */
 #include "kq-fixture.h"
 
-#include "port/look.h"
-
 /* As add, with what an add_watch knows. */
-static int add_known(struct fixture *fx, const char *path, const char *name)
+static int watch_known(struct fixture *fx, const char *path, const char *name)
 {
     int host_fd = open(path, O_RDONLY | O_DIRECTORY);
     struct look look;
-    struct kevent change;
     assert_true(host_fd >= 0);
     assert_int_equal(look_at(host_fd, "", &look), 0);
-    const struct kq_known known = {&look, name};
-    EV_SET(&change, (uintptr_t)host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, ASKED,
-           0, NULL);
-    assert_int_equal(kq_add(fx->kq, &change, &known), 0);
+    add_known(fx, host_fd, &look, name);
     return host_fd;
 }
 
@@ -33,7 +27,7 @@ static int add_first(struct fixture *fx, const char *parent)
     make(parent);
     snprintf(path, sizeof(path), "%s/first", parent);
     make(path);
-    return add_known(fx, path, "first");
+    return watch_known(fx, path, "first");
 }
 
 static void remove_and_expect(struct fixture *fx, const char *path, int host_fd,
@@ -50,7 +44,7 @@ static void test_kq_known_sibling_tells_its_removal(void **state)
     struct fixture *fx = *state;
     int first = add_first(fx, "a");
     make("a/2");
-    int second = add_known(fx, "a/2", "2");
+    int second = watch_known(fx, "a/2", "2");
     remove_and_expect(fx, "a/2", second, 0);
     remove_and_expect(fx, "a/first", first, 0);
 }
@@ -62,7 +56,7 @@ static void test_kq_known_by_a_wrong_name(void **state)
     int first = add_first(fx, "a");
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         make("a/2");
-        remove_and_expect(fx, "a/2", add_known(fx, "a/2", wrong[i]), 0);
+        remove_and_expect(fx, "a/2", watch_known(fx, "a/2", wrong[i]), 0);
     }
     kq_close(fx->kq, first);
 }
@@ -72,13 +66,13 @@ static void test_kq_known_by_a_name_that_it_had(void **state)
     struct fixture *fx = *state;
     int first = add_first(fx, "a");
     make("a/2");
-    int second = add_known(fx, "a/2", "2");
+    int second = watch_known(fx, "a/2", "2");
     assert_int_equal(rename("a/2", "a/3"), 0);
     remove_and_expect(fx, "a/3", second, R);
     make("a/3");
     assert_int_equal(rename("a/3", "a/4"), 0);
     make("a/3");
-    remove_and_expect(fx, "a/4", add_known(fx, "a/4", "3"), 0);
+    remove_and_expect(fx, "a/4", watch_known(fx, "a/4", "3"), 0);
     kq_close(fx->kq, first);
 }
 
@@ -89,9 +83,9 @@ static void test_kq_known_below_another_parent_of_that_name(void **state)
     assert_int_equal(rename("a", "b"), 0);
     make("a");
     make("a/2");
-    int second = add_known(fx, "a/2", "2");
+    int second = watch_known(fx, "a/2", "2");
     make("b/2");
-    int third = add_known(fx, "b/2", "2");
+    int third = watch_known(fx, "b/2", "2");
     remove_and_expect(fx, "a/2", second, 0);
     remove_and_expect(fx, "b/2", third, 0);
     kq_close(fx->kq, first);
@@ -108,7 +102,7 @@ static void test_kq_known_below_a_parent_that_is_new(void **state)
         assert_int_equal(rmdir("a"), 0);
         make("a");
         make("a/2");
-        remove_and_expect(fx, "a/2", add_known(fx, "a/2", "2"), 0);
+        remove_and_expect(fx, "a/2", watch_known(fx, "a/2", "2"), 0);
         remove_and_expect(fx, "b/first", first, 0);
         assert_int_equal(rmdir("a"), 0);
         assert_int_equal(rmdir("b"), 0);
@@ -122,13 +116,9 @@ static void test_kq_known_and_removed_meanwhile(void **state)
     make("a/2");
     int host_fd = open("a/2", O_RDONLY | O_DIRECTORY);
     struct look look;
-    struct kevent change;
     assert_int_equal(look_at(host_fd, "", &look), 0);
-    const struct kq_known known = {&look, "2"};
     assert_int_equal(rmdir("a/2"), 0);
-    EV_SET(&change, (uintptr_t)host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, ASKED,
-           0, NULL);
-    assert_int_equal(kq_add(fx->kq, &change, &known), 0);
+    add_known(fx, host_fd, &look, "2");
     expect(fx, host_fd, either(DEL, DEL | L));
     expect_nothing(fx);
     kq_close(fx->kq, host_fd);

@@ -1,5 +1,5 @@
 /*
- * vnode.h: one vnode for an inode, slots used again under a new generation.
+ * registry.h: one vnode for an inode, slots used again under a new generation.
  */
 #include "pipeline/registry.h"
 
