@@ -163,6 +163,7 @@ struct vnotify {
     _Atomic uint64_t last_note_ns; /* relaxed: of cost alone */
     _Atomic uint32_t last_small;  /* slot of the small directory that was listed
                                      last; relaxed: of cost alone */
+    _Atomic uint32_t last_bulk;   /* and of the bulk one; relaxed: the same */
     _Atomic uint32_t slow_busy;   /* directories, slower to list than a hold
                                      lasts, with something pending; relaxed: of
                                      how long to wait alone */

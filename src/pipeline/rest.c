@@ -6,8 +6,9 @@
  * listings have a share of the time together: each puts off the moment at which
  * that share has covered them, and who is served when it is further off than
  * STORM_SLACK_NS rests for the difference.  Bulk directories have another
- * share: what is small shall not wait for them.  And one small directory that
- * changes alone needs none: its own rests leave enough.
+ * share: what is small shall not wait for them.  And one directory that changes
+ * alone needs none: its own rests leave enough.  (But who makes one file after
+ * the other in a bulk one would wait in half of its calls.)
  *
  * A storm over, all that rests for it is served at once: worker 0 looks when
  * the last note is CALM_NS old.
@@ -40,17 +41,29 @@ static uint64_t storm_rest_ns(_Atomic uint64_t *paced, uint64_t now,
     return after - now <= STORM_SLACK_NS ? 0 : after - now - STORM_SLACK_NS;
 }
 
-static uint64_t rest_for_share(struct vnotify *engine,
-                               const struct vnode *vnode, uint64_t now,
-                               uint64_t took)
+/* Is nothing else of its kind changing, and of a bulk one nothing so fast that
+   it did while it was listed? */
+static bool changes_alone(struct vnotify *engine, const struct vnode *vnode,
+                          uint64_t begun_ns, bool bulk)
 {
-    if (vnode_is_bulk(vnode))
-        return storm_rest_ns(&engine->bulk_paced_ns, now, took);
+    _Atomic uint32_t *last = bulk ? &engine->last_bulk : &engine->last_small;
+
     /* relaxed: of cost alone */
-    if (atomic_exchange_explicit(&engine->last_small, vnode->slot,
-                                 memory_order_relaxed) == vnode->slot)
+    return atomic_exchange_explicit(last, vnode->slot, memory_order_relaxed) ==
+               vnode->slot &&
+           (!bulk || vnode_is_older(vnode, begun_ns));
+}
+
+static uint64_t rest_for_share(struct vnotify *engine,
+                               const struct vnode *vnode, uint64_t begun_ns,
+                               uint64_t now, uint64_t took)
+{
+    bool bulk = vnode_is_bulk(vnode);
+
+    if (changes_alone(engine, vnode, begun_ns, bulk))
         took = 0;
-    return storm_rest_ns(&engine->paced_ns, now, took);
+    return storm_rest_ns(bulk ? &engine->bulk_paced_ns : &engine->paced_ns,
+                         now, took);
 }
 
 void rest_begin(struct vnotify *engine, struct vnode *vnode,
@@ -60,7 +73,7 @@ void rest_begin(struct vnotify *engine, struct vnode *vnode,
     /* Whoever was preempted took longer: the last two listings tell. */
     uint64_t most = 2 * vnode->least_cost_ns;
     uint64_t share_ns =
-        rest_for_share(engine, vnode, now,
+        rest_for_share(engine, vnode, begun_ns, now,
                        vnode->cost_ns < most ? vnode->cost_ns : most);
 
     more(vnode)->rest_until_ns = now + (took < most ? took : most);

@@ -42,6 +42,7 @@ static uint64_t rest_after(uint64_t last_ns, uint64_t before_ns,
     vnode->cost_ns = last_ns;
     vnode->least_cost_ns = last_ns < before_ns ? last_ns : before_ns;
     atomic_store(&engine.last_small, vnode->slot + 1);
+    atomic_store(&engine.last_bulk, vnode->slot + 1);
     rest_begin(&engine, vnode, now - took_ns);
     return rest_until(&engine, vnode) - now;
 }
@@ -101,6 +102,23 @@ static void test_rest_of_one_alone_is_its_own(void **state)
     assert_int_equal(more(vnode)->storm_rest_us, 0);
 }
 
+static void test_rest_of_a_bulk_one_alone_is_its_own_if_it_changes_slowly(
+    void **state)
+{
+    (void)state;
+    vnode->cost_ns = vnode->least_cost_ns = bulk_ns;
+    atomic_store(&engine.last_bulk, vnode->slot);
+    for (int i = 0; i < 100; i++)
+        rest_begin(&engine, vnode, now_ns() - bulk_ns);
+    assert_int_equal(more(vnode)->storm_rest_us, 0);
+    for (int i = 0; i < 100; i++) {
+        vnode_noted(vnode, now_ns());
+        rest_begin(&engine, vnode, now_ns() - bulk_ns);
+    }
+    assert_int_equal(more(vnode)->storm_rest_us * UINT64_C(1000),
+                     STORM_REST_NS_MAX);
+}
+
 static void test_rest_for_a_storm_ends_with_it(void **state)
 {
     (void)state;
@@ -145,6 +163,7 @@ int main(void)
         CASE(test_rest_grows_in_a_storm_to_a_limit),
         CASE(test_rest_in_a_storm_is_not_for_who_waits),
         CASE(test_rest_of_one_alone_is_its_own),
+        CASE(test_rest_of_a_bulk_one_alone_is_its_own_if_it_changes_slowly),
         CASE(test_rest_for_a_storm_ends_with_it),
         CASE(test_rest_owes_no_more_than_the_longest),
         CASE(test_rest_of_small_ones_is_not_for_bulk_ones),
