@@ -13,7 +13,7 @@ enum { LOOK_AHEAD = 8 };
 void newcomers_begin(struct newcomers *new, const struct snapshot *before)
 {
     new->before = before;
-    new->at = new->before_at = 0;
+    new->before_at = new->from = 0;
     new->count = before == NULL ? -1 : 0;
 }
 
@@ -31,24 +31,34 @@ static size_t find_next(const struct snapshot *before, size_t at,
     return 0;
 }
 
-void newcomers_walk(struct newcomers *new,
-                    const struct snapshot_builder *builder)
+bool newcomers_follow(struct newcomers *new,
+                      const struct listing_entry *listed, uint64_t base)
 {
-    size_t bytes;
+    const uint8_t *next;
 
-    for (; new->count >= 0 && new->at < builder->used; new->at += bytes) {
-        const uint8_t *entry = builder->bytes + new->at;
-        size_t next = find_next(new->before, new->before_at, entry);
+    if (new->count < 0 || new->before_at == new->before->bytes)
+        return false;
+    next = new->before->entries + new->before_at;
+    if (!packed_is(next, listed, base))
+        return false;
+    new->before_at += packed_bytes(next);
+    return true;
+}
 
-        bytes = packed_bytes(entry);
-        if (next != 0)
-            new->before_at = next;
-        else if (new->count == NEWCOMERS_MAX)
-            new->count = -1;
-        else
-            new->all[new->count++] =
-                (struct newcomer){ new->at, new->before_at };
-    }
+void newcomers_part(struct newcomers *new,
+                    const struct snapshot_builder *builder, size_t at)
+{
+    size_t next;
+
+    if (new->count < 0)
+        return;
+    next = find_next(new->before, new->before_at, builder->bytes + at);
+    if (next != 0)
+        new->before_at = new->from = next;
+    else if (new->count == NEWCOMERS_MAX)
+        new->count = -1;
+    else
+        new->all[new->count++] = (struct newcomer){ at, new->before_at };
 }
 
 /*
@@ -110,7 +120,6 @@ int newcomers_drop_repeated(struct newcomers *new,
     size_t to = 0, bytes;
     int err;
 
-    newcomers_walk(new, builder);
     if (!may_repeat(new, builder))
         return 0;
     err = mark_repeated(builder, &found);

@@ -4,7 +4,8 @@
  * Two listings of a directory mostly agree, in order too.  So the older one is
  * walked in step with the newer as that grows; an entry that is not one of the
  * next few of the older is a newcomer: new, or replaced, or listed in another
- * place.  Such are few, unless the host's order has changed.
+ * place.  Such are few, unless the host's order has changed.  All others need
+ * not be packed once more: they are there in one piece.
  *
  * Threads:  the builder's owner.
  */
@@ -12,7 +13,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+struct listing_entry;
 struct snapshot;
 struct snapshot_builder;
 
@@ -26,15 +29,22 @@ struct newcomer {
 struct newcomers {
     const struct snapshot *before; /* of the builder's base, or NULL: all
                                       is new */
-    size_t at, before_at;          /* walked so far */
-    int count;                     /* -1: more than NEWCOMERS_MAX */
+    size_t before_at; /* walked so far */
+    size_t from;      /* from here to there it is the newer as well, and not in
+                         the builder yet */
+    int count;        /* -1: more than NEWCOMERS_MAX, or no `before` */
     struct newcomer all[NEWCOMERS_MAX];
 };
 
 void newcomers_begin(struct newcomers *, const struct snapshot *before);
 
-/* Walks on to the end of what the builder has by now. */
-void newcomers_walk(struct newcomers *, const struct snapshot_builder *);
+/* Is this what comes next in the listing before?  Then it is walked over. */
+bool newcomers_follow(struct newcomers *, const struct listing_entry *,
+                      uint64_t base);
+
+/* What comes next is another: this is the entry, at `at` in the builder. */
+void newcomers_part(struct newcomers *, const struct snapshot_builder *,
+                    size_t at);
 
 /*
  * A listing is complete: drops the earlier of two entries with one name, which

@@ -100,6 +100,16 @@ static inline bool packed_same_name(const uint8_t *a, const uint8_t *b)
     return a[1] == b[1] && memcmp(packed_name(a), packed_name(b), a[1]) == 0;
 }
 
+/* Is this what packed_write makes of it, and its name? */
+static inline bool packed_is(const uint8_t *at,
+                             const struct listing_entry *listed, uint64_t base)
+{
+    return at[1] == listed->name_len &&
+           packed_type(at) == (listed->type & PACKED_TYPE) &&
+           base + (uint64_t)packed_difference(at) == listed->ino &&
+           memcmp(packed_name(at), listed->name, at[1]) == 0;
+}
+
 /* Entries of one base. */
 static inline bool packed_same(const uint8_t *a, const uint8_t *b)
 {

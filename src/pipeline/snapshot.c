@@ -89,14 +89,41 @@ struct listing_job {
     const struct fault *fault;
 };
 
-static int builder_grow(struct snapshot_builder *builder)
+static int builder_reserve(struct snapshot_builder *builder, size_t more)
 {
-    uint8_t *bytes = realloc(builder->bytes, builder->size * 2);
+    size_t size = builder->size;
+    uint8_t *bytes;
 
+    if (builder->used > SNAPSHOT_BYTES_MAX)
+        return -EFBIG;
+    while (size - builder->used < more)
+        size *= 2;
+    if (size == builder->size)
+        return 0;
+    bytes = realloc(builder->bytes, size);
     if (bytes == NULL)
         return -ENOMEM;
     builder->bytes = bytes;
-    builder->size *= 2;
+    builder->size = size;
+    return 0;
+}
+
+/* Copies what is as in the listing before. */
+static int builder_catch_up(struct snapshot_builder *builder)
+{
+    struct newcomers *new = &builder->newcomers;
+    size_t bytes = new->before_at - new->from;
+    int err;
+
+    if (bytes == 0)
+        return 0;
+    err = builder_reserve(builder, bytes);
+    if (err != 0)
+        return err;
+    memcpy(builder->bytes + builder->used, new->before->entries + new->from,
+           bytes);
+    builder->used += bytes;
+    new->from = new->before_at;
     return 0;
 }
 
@@ -122,7 +149,10 @@ static void let_others(struct snapshot_builder *builder)
 static int end_call(struct listing_job *job)
 {
     struct snapshot_builder *builder = job->builder;
+    int err = builder_catch_up(builder);
 
+    if (err != 0)
+        return err;
     builder->calls++;
     if (job->follower != NULL)
         job->follower->call_ended(job->follower, builder);
@@ -136,6 +166,7 @@ static int builder_add(void *arg, const struct listing_entry *listed)
     struct listing_job *job = arg;
     struct snapshot_builder *builder = job->builder;
     uint8_t *at;
+    int err;
 
     if (listed == NULL)
         return end_call(job);
@@ -143,19 +174,20 @@ static int builder_add(void *arg, const struct listing_entry *listed)
         return -EIO;
     if (listed->name_len == 0 || listed->name_len > 255)
         return -EIO; /* no file system of ours has such names */
-    if (builder->used > SNAPSHOT_BYTES_MAX)
-        return -EFBIG;
-    if (builder->size - builder->used <
-        (size_t)PACKED_HEADER_MAX + listed->name_len) {
-        int err = builder_grow(builder);
-        if (err != 0)
-            return err;
-    }
+    builder->count++;
+    if (newcomers_follow(&builder->newcomers, listed, builder->base))
+        return 0;
+    err = builder_catch_up(builder);
+    if (err == 0)
+        err = builder_reserve(builder,
+                              (size_t)PACKED_HEADER_MAX + listed->name_len);
+    if (err != 0)
+        return err;
     at = builder->bytes + builder->used;
     packed_write(at, listed, builder->base);
     memcpy(at + packed_name_offset(at), listed->name, listed->name_len);
+    newcomers_part(&builder->newcomers, builder, builder->used);
     builder->used += packed_bytes(at);
-    builder->count++;
     return 0;
 }
 

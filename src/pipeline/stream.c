@@ -168,7 +168,6 @@ static void call_ended(struct snapshot_follower *follower,
     struct stream *stream = (struct stream *)follower;
     struct arrivals new;
 
-    newcomers_walk(&builder->newcomers, builder);
     if (!is_worth_it(stream, builder) || vnode_has_crossed(stream->vnode))
         return;
     take_newcomers(stream, builder, &new);

@@ -297,6 +297,62 @@ static void test_snapshot_faults_hit_each_step(void **state)
     fault_fini(&fault);
 }
 
+enum { FEW = 40 };
+
+/* Some of FEW names, in another order now and then. */
+static size_t draw(struct random *random, char few[FEW][4], struct row *rows)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < FEW; i++)
+        if (random_below(random, 8) != 0)
+            rows[count++] = (struct row){
+                few[i],
+                random_below(random, 12) == 0 ? random_next(random)
+                                              : 1000 + (uint64_t)i,
+                random_below(random, 12) == 0 ? DT_DIR : DT_REG,
+            };
+    if (count > 1 && random_below(random, 3) == 0) {
+        size_t i = random_below(random, (unsigned)count - 1);
+        struct row row = rows[i];
+
+        rows[i] = rows[count - 1];
+        rows[count - 1] = row;
+    }
+    return count;
+}
+
+/* What is as before is taken over from there, and nothing else is. */
+static void test_snapshot_is_the_same_after_any_other(void **state)
+{
+    struct random random = { random_seed() };
+    struct row rows[FEW];
+    char few[FEW][4];
+    struct snapshot *before, *alone;
+
+    (void)state;
+    for (int i = 0; i < FEW; i++)
+        snprintf(few[i], sizeof(few[i]), "%d", i);
+    for (int round = 0; round < 5000; round++) {
+        size_t count;
+
+        builder.base = random_below(&random, 3) * 1000;
+        assert_int_equal(list(rows, draw(&random, few, rows)), 0);
+        before = make(1);
+        if (random_below(&random, 8) == 0)
+            builder.base++;
+        count = draw(&random, few, rows);
+        assert_int_equal(list(rows, count), 0);
+        alone = make(2);
+        assert_int_equal(alone->count, count);
+        assert_int_equal(list_after(before, rows, count), 0);
+        assert_true(snapshot_same(&builder, alone));
+        assert_int_equal(builder.count, count);
+        snapshot_release(&arenas, alone);
+        snapshot_release(&arenas, before);
+    }
+}
+
 /* More than one call's worth: names can be listed twice, the last counts. */
 enum { MANY = 20000, MORE = 20 };
 
@@ -416,6 +472,7 @@ int main(void)
         CASE(test_snapshot_refuses_names_that_cannot_be),
         CASE(test_snapshot_of_a_removed_directory_is_empty),
         CASE(test_snapshot_faults_hit_each_step),
+        CASE(test_snapshot_is_the_same_after_any_other),
         CASE(test_snapshot_drops_the_earlier_of_repeated_names),
         CASE(test_snapshot_finds_repeated_names_by_the_one_before),
         CASE(test_snapshot_offers_the_cpu_between_calls),
