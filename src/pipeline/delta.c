@@ -1,7 +1,7 @@
 /*
  * Two listings of a directory mostly agree, in order too.  So both are walked
- * in step; where they part, a short look ahead on either side finds the next
- * entry in common, and what was passed over becomes a candidate.  Candidates
+ * in step, over what is the same to the byte as such; where they part, a short
+ * look ahead on either side finds the next entry in common, and what was passed over becomes a candidate.  Candidates
  * of both sides are then matched by name through a hash table: those that only
  * moved within the listing cancel out, the rest is the delta.  The look ahead
  * is bounded and each entry passed once, so the whole is linear however the
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "pipeline/hash.h"
+#include "pipeline/packed.h"
 
 enum { LOOK_AHEAD = 8 };
 
@@ -115,12 +116,60 @@ static bool add_rest(struct side *side)
     return true;
 }
 
+static size_t common_bytes(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+    size_t at = 0;
+    uint64_t x, y;
+
+    for (; at + sizeof(x) <= bytes; at += sizeof(x)) {
+        memcpy(&x, a + at, sizeof(x));
+        memcpy(&y, b + at, sizeof(y));
+        if (x != y)
+            break;
+    }
+    while (at < bytes && a[at] == b[at])
+        at++;
+    return at;
+}
+
+static size_t bytes_left(const struct side *side)
+{
+    return side->snapshot->bytes - side->at;
+}
+
+/* Walks over what is the same in both to the byte: nearly all, mostly. */
+static void skip_common(struct side *before, struct side *after)
+{
+    const uint8_t *at = before->snapshot->entries + before->at, *from = at;
+    size_t most = bytes_left(before) < bytes_left(after) ? bytes_left(before)
+                                                         : bytes_left(after);
+    size_t same;
+
+    if (before->snapshot->base != after->snapshot->base)
+        return;
+    same = common_bytes(at, after->snapshot->entries + after->at, most);
+    if (same == bytes_left(before)) /* and that is an entry's end */
+        at += same;
+    else
+        while (same >= PACKED_HEADER &&
+               (size_t)(at - from) <= same - PACKED_HEADER &&
+               packed_bytes(at) <= same - (size_t)(at - from))
+            at += packed_bytes(at);
+    before->at += (size_t)(at - from);
+    after->at += (size_t)(at - from);
+}
+
 static bool find_candidates(struct side *before, struct side *after)
 {
-    while (!at_end(before) && !at_end(after)) {
+    for (;;) {
         struct entry b, a;
-        size_t next_b = snapshot_entry(before->snapshot, before->at, &b);
-        size_t next_a = snapshot_entry(after->snapshot, after->at, &a);
+        size_t next_b, next_a;
+
+        skip_common(before, after);
+        if (at_end(before) || at_end(after))
+            break;
+        next_b = snapshot_entry(before->snapshot, before->at, &b);
+        next_a = snapshot_entry(after->snapshot, after->at, &a);
 
         if (same_entry(&b, &a)) {
             before->at = next_b;
