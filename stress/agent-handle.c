@@ -96,13 +96,16 @@ void agent_start(struct agent *agent, enum subject_id id)
         give_up(agent, "cannot start", errno);
 }
 
-unsigned agents_start(const struct options *options, struct agent *agents)
+unsigned agents_start(const struct options *options, bool relayed,
+                      struct agent *agents)
 {
     unsigned count = 0;
 
+    options_check("subjects", options->subjects, &subjects[0].name,
+                  relayed ? SUBJECTS : RELAY, sizeof(subjects[0]));
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     for (int i = 0; i < SUBJECTS; i++)
-        if (options_want(options, subjects[i].name))
+        if ((i != RELAY || relayed) && options_want(options, subjects[i].name))
             agent_start(&agents[count++], (enum subject_id)i);
     return count;
 }

@@ -51,8 +51,10 @@ void agent_main(int argc, char **argv);
 void agent_start(struct agent *, enum subject_id);
 void agent_stop(struct agent *);
 
-/* Starts those that --subjects wants; returns how many. */
-unsigned agents_start(const struct options *, struct agent *agents);
+/* Starts those that --subjects wants, of all or all but the relay; returns how
+   many. */
+unsigned agents_start(const struct options *, bool relayed,
+                      struct agent *agents);
 
 /* No stamps and no counts. */
 void agent_forget(struct agent *);

@@ -250,6 +250,10 @@ int main(int argc, char **argv)
     unsigned long failures;
 
     options_parse(&options, argc, argv);
+    options_check("clients", options.clients, devserver_names, DEVSERVERS,
+                  sizeof(devserver_names[0]));
+    options_check("loads", options.loads, load_names, LOADS,
+                  sizeof(load_names[0]));
     options.memory_dir = "";
     if (options.rounds > ROUNDS_MAX)
         options.rounds = ROUNDS_MAX;

@@ -202,6 +202,8 @@ int main(int argc, char **argv)
     uint64_t random;
 
     options_parse(&options, argc, argv);
+    options_check("clients", options.clients, devserver_names, DEVSERVERS,
+                  sizeof(devserver_names[0]));
     options.memory_dir = ""; /* dev trees are on disks; --dir may differ */
     if (options.rounds > ROUNDS_MAX)
         options.rounds = ROUNDS_MAX;

@@ -3,15 +3,16 @@
  *
  * In directories of 0 to 100,000 entries files are created one by one, each at
  * its time, and moved away half-way to the next.  (Nothing is removed before
- * the end: see keep_away_from_freed_inodes in place.c.)  A latency counts from
- * when the file was due to when the subject's reader has the event with its
- * name.
+ * the end: see keep_away_from_freed_inodes in place.c.)  Their names are drawn,
+ * for where a name comes in the listing is how soon it can be told.  A latency
+ * counts from when the file was due to when the subject's reader has the event
+ * with its name.
  *
  * How often a subject is given a file depends on how fast it is: a pilot run
  * of a few lone files, each waited for, gives the time that it needs, and the
  * interval is six times that, so that nothing is measured but the latency of a
- * lone event.  Floors, measured in the same rounds: the listing of that
- * directory, the wake-up of a reader, the creation itself.
+ * lone event.  Floors, measured in the same rounds: the relay (subject.h), the
+ * listing of that directory, the wake-up of a reader, the creation itself.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 
 enum {
     INTERVAL_NS_MIN = 2 * 1000 * 1000,
-    FILES_MIN = 5,
+    FILES_MIN = 20,
+    FILES_MIN_SLOW = 5, /* where each takes a second */
     FILES_MAX = 1000,
     PILOTS = 3,
     /* Past this it takes half a minute for one event. */
@@ -43,9 +45,13 @@ struct floors {
     double listing[ROUNDS_MAX], wakeup[ROUNDS_MAX], create[ROUNDS_MAX];
 };
 
-static void name_of(char name[16], unsigned n)
+enum { NAME_BYTES = 32 };
+
+/* The number is for the agent, the rest for where the name is listed. */
+static void name_of(struct bench *bench, char name[NAME_BYTES], unsigned n)
 {
-    snprintf(name, 16, "e%06u", n);
+    snprintf(name, NAME_BYTES, "e%06u-%06x", n,
+             random_below(&bench->random, 1 << 24));
 }
 
 /* Where files go, beside the watched directories. */
@@ -55,17 +61,20 @@ static int trash_fd;
 static void run_pilot(struct bench *bench, struct agent *agent,
                       const char *path, struct point *point)
 {
+    bool slow = agent->subject == &subjects[GLOBAL_LOCK];
+    unsigned least = slow ? FILES_MIN_SLOW : FILES_MIN;
     int dir_fd = bench_open_dir(path);
     double times[PILOTS];
-    char name[16];
+    char name[NAME_BYTES];
 
     agent_forget(agent);
     agent_open(agent, 0);
     agent_add(agent, 0, path, bench->mask);
     for (unsigned i = 0; i < PILOTS; i++) {
-        uint64_t before = now_ns();
+        uint64_t before;
 
-        name_of(name, i);
+        name_of(bench, name, i);
+        before = now_ns();
         bench_create(dir_fd, name);
         agent_wait(&agent->shared->stamped, i + 1, 60);
         times[i] = (double)(agent->shared->stamps[i] - before);
@@ -79,8 +88,8 @@ static void run_pilot(struct bench *bench, struct agent *agent,
         point->interval_ns = INTERVAL_NS_MIN;
     point->files = (unsigned)(bench->options.seconds * 1e9 /
                               (double)point->interval_ns);
-    if (point->files < FILES_MIN)
-        point->files = FILES_MIN;
+    if (point->files < least)
+        point->files = least;
     if (point->files > FILES_MAX)
         point->files = FILES_MAX;
 }
@@ -90,7 +99,7 @@ static void make_files(struct bench *bench, const struct point *point,
                          int dir_fd, uint64_t *due)
 {
     uint64_t start = now_ns() + INTERVAL_NS_MIN;
-    char name[16];
+    char name[NAME_BYTES];
 
     for (unsigned i = 0; i < point->files; i++) {
         /* Out of step with whatever else comes once a millisecond. */
@@ -98,7 +107,7 @@ static void make_files(struct bench *bench, const struct point *point,
             random_below(&bench->random, (unsigned)(point->interval_ns / 4));
 
         due[i] = start + i * point->interval_ns + jitter;
-        name_of(name, i);
+        name_of(bench, name, i);
         pace_until(due[i]);
         bench_create(dir_fd, name);
         sleep_until_ns(due[i] + point->interval_ns / 2);
@@ -238,7 +247,8 @@ static void run_place(struct bench *bench, const struct place *place,
 
 int main(int argc, char **argv)
 {
-    static struct bench bench = { .options = { .seconds = 0.5 } };
+    static struct bench bench = { .options = { .seconds = 0.5 },
+                                  .relayed = true };
     struct table *tables[2] = { NULL };
 
     bench_begin(&bench, argc, argv);

@@ -43,7 +43,8 @@ void bench_begin(struct bench *bench, int argc, char **argv)
     bench->random = bench->options.seed;
     bench->mask = bench->options.libuv ? LIBUV : MEMBERSHIP;
     bench->place_count = places_open(&bench->options, bench->places);
-    bench->agent_count = agents_start(&bench->options, bench->agents);
+    bench->agent_count = agents_start(&bench->options, bench->relayed,
+                                       bench->agents);
 }
 
 int bench_end(struct bench *bench, struct table *const *tables,

@@ -21,11 +21,12 @@ struct bench {
     unsigned place_count;
     struct agent agents[SUBJECTS];
     unsigned agent_count;
+    bool relayed; /* the relay takes part, see subject.h */
     uint64_t random;
     uint32_t mask; /* membership; with --libuv all that node asks for */
 };
 
-/* In `bench->options` are the program's defaults. */
+/* In `bench->options` are the program's defaults, and `relayed` is set. */
 void bench_begin(struct bench *, int argc, char **argv);
 
 /* Prints and writes the tables and cleans up: main's value. */

@@ -16,18 +16,25 @@ static struct {
 } figures[FIGURES_MAX];
 static int figure_count;
 
-static double number(const char *text, const char *option)
-{
-    char *end;
-    double value = strtod(text, &end);
-
-    if (*text == '\0' || *end != '\0' || value < 0) {
-        fprintf(stderr, "vnotify: %s wants a number, not '%s'\n", option,
-                text);
-        exit(125);
-    }
-    return value;
-}
+static const char usage[] =
+    "All programs:\n"
+    "  --seed N          of all that is random; drawn and printed if not given\n"
+    "  --seconds N       stress-*: how long it runs; bench-*: one measurement\n"
+    "  --json FILE       the printed figures, for programs\n"
+    "  --dir DIR         where it makes its files; /tmp\n"
+    "bench-*:\n"
+    "  --memory-dir DIR  the same on a tmpfs; /dev/shm, \"\" for none\n"
+    "  --rounds N        medians are over so many; 5\n"
+    "  --subjects A,B    only these\n"
+    "  --count N         the most of what is counted: entries, watches\n"
+    "  --libuv           watch with node's mask, content of children too\n"
+    "bench-devserver, bench-devloads:\n"
+    "  --scale X         of the tree; 1 is 400,000 files\n"
+    "  --clients A,B     only these\n"
+    "  --loads A,B       only these\n"
+    "stress-parked, stress-files, stress-budget:\n"
+    "  --count N         directories or files to watch\n"
+    "  --descriptors N   the limit that it gives itself\n";
 
 static const struct option longs[] = {
     { "seed", required_argument, NULL, 's' },
@@ -43,8 +50,37 @@ static const struct option longs[] = {
     { "scale", required_argument, NULL, 'x' },
     { "clients", required_argument, NULL, 'C' },
     { "loads", required_argument, NULL, 'L' },
+    { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
 };
+
+static double number(const char *option)
+{
+    char *end;
+    double value = strtod(optarg, &end);
+
+    if (*optarg == '\0' || *end != '\0' || !(value >= 0 && value < 1e15)) {
+        fprintf(stderr, "vnotify: %s wants a number, not '%s'\n", option,
+                optarg);
+        exit(125);
+    }
+    return value;
+}
+
+static uint64_t whole_number(const char *option)
+{
+    char *end;
+    uint64_t value;
+
+    errno = 0;
+    value = strtoull(optarg, &end, 0);
+    if (*optarg < '0' || *optarg > '9' || *end != '\0' || errno != 0) {
+        fprintf(stderr, "vnotify: %s wants a whole number, not '%s'\n",
+                option, optarg);
+        exit(125);
+    }
+    return value;
+}
 
 static void set_defaults(struct options *options)
 {
@@ -63,10 +99,10 @@ static void set_option(struct options *options, int which)
 {
     switch (which) {
     case 's':
-        options->seed = strtoull(optarg, NULL, 0);
+        options->seed = whole_number("--seed");
         break;
     case 't':
-        options->seconds = number(optarg, "--seconds");
+        options->seconds = number("--seconds");
         break;
     case 'j':
         options->json = optarg;
@@ -78,7 +114,7 @@ static void set_option(struct options *options, int which)
         options->memory_dir = optarg;
         break;
     case 'r':
-        options->rounds = (unsigned)number(optarg, "--rounds");
+        options->rounds = (unsigned)whole_number("--rounds");
         if (options->rounds == 0)
             options->rounds = 1;
         break;
@@ -86,14 +122,13 @@ static void set_option(struct options *options, int which)
         options->subjects = optarg;
         break;
     case 'c':
-        options->count = (unsigned long)number(optarg, "--count");
+        options->count = whole_number("--count");
         break;
     case 'D':
-        options->descriptors =
-            (unsigned long)number(optarg, "--descriptors");
+        options->descriptors = whole_number("--descriptors");
         break;
     case 'x':
-        options->scale = number(optarg, "--scale");
+        options->scale = number("--scale");
         break;
     case 'C':
         options->clients = optarg;
@@ -104,6 +139,9 @@ static void set_option(struct options *options, int which)
     case 'u':
         options->libuv = true;
         break;
+    case 'h':
+        fputs(usage, stdout);
+        exit(0);
     default:
         exit(125);
     }
@@ -114,8 +152,16 @@ void options_parse(struct options *options, int argc, char **argv)
     int which;
 
     set_defaults(options);
-    while ((which = getopt_long(argc, argv, "", longs, NULL)) != -1)
+    opterr = 0;
+    while ((which = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+        if (which == '?' || which == ':')
+            fprintf(stderr, which == '?'
+                                ? "vnotify: there is no option %s; --help "
+                                  "lists them\n"
+                                : "vnotify: %s wants a value\n",
+                    argv[optind - 1]);
         set_option(options, which);
+    }
     if (optind != argc) {
         fprintf(stderr, "vnotify: what is '%s'?\n", argv[optind]);
         exit(125);
@@ -140,6 +186,34 @@ bool options_list_has(const char *list, const char *word)
         at++;
     }
     return true;
+}
+
+static const char *name_at(const char *const *names, size_t i, size_t stride)
+{
+    return *(const char *const *)(const void *)((const char *)names +
+                                                i * stride);
+}
+
+void options_check(const char *option, const char *list,
+                   const char *const *names, size_t count, size_t stride)
+{
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        size_t length, i = 0;
+
+        at += at != list;
+        length = strcspn(at, ",");
+        while (i < count && (strlen(name_at(names, i, stride)) != length ||
+                             strncmp(name_at(names, i, stride), at, length)))
+            i++;
+        if (i < count)
+            continue;
+        fprintf(stderr, "vnotify: --%s: there is no '%.*s', but:", option,
+                (int)length, at);
+        for (i = 0; i < count; i++)
+            fprintf(stderr, " %s", name_at(names, i, stride));
+        fputc('\n', stderr);
+        exit(125);
+    }
 }
 
 bool options_want(const struct options *options, const char *subject)

@@ -1,25 +1,12 @@
 /*
- * options.h - what every stress and benchmark program takes
+ * options.h - what every stress and benchmark program takes; --help lists it
  *
- *     --seed N        of all that is random; drawn and printed if not given
- *     --seconds N     stress-*: how long it runs; bench-*: of one measurement
- *     --json FILE     the printed figures, for programs
- *     --dir DIR       where it makes its files; default /tmp
- * bench-* also:
- *     --memory-dir DIR  the same on a tmpfs; default /dev/shm, "" for none
- *     --rounds N      medians are over so many
- *     --subjects A,B  only these
- *     --count N       the largest number of what is counted (entries, watches)
- *     --libuv         watch with node's mask, content of children too
- * bench-devserver also:
- *     --scale X       of its tree: 1 is 400,000 files
- *     --clients A,B   only these
- * stress-parked also: --count, and
- *     --descriptors N  the limit that it gives itself
+ * Bad usage is a message and exit with 125.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct options {
@@ -39,9 +26,14 @@ struct options {
 
 /*
  * What is set in `options` before is the default; zero means: 10 seconds,
- * 5 rounds, the directories above.  Exits with 125 and a message on bad usage.
+ * 5 rounds, /tmp and /dev/shm.
  */
 void options_parse(struct options *, int argc, char **argv);
+
+/* That all words of the list "A,B", as given to --OPTION, are among the names:
+   `count` of them, each `stride` bytes behind the one before. */
+void options_check(const char *option, const char *list,
+                   const char *const *names, size_t count, size_t stride);
 
 /* True if --subjects does not leave it out. */
 bool options_want(const struct options *, const char *subject);

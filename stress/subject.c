@@ -11,6 +11,7 @@ const struct subject subjects[SUBJECTS] = {
     [ENGINE] = { "engine", &subject_engine, false },
     [GUEST] = { "guest", &subject_inotify, true },
     [GLOBAL_LOCK] = { "global-lock", &subject_global_lock, false },
+    [RELAY] = { "relay", &subject_relay, false },
 };
 
 /* The kernel's, or what `vnotify run` makes of it. */

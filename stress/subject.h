@@ -1,11 +1,13 @@
 /*
- * subject.h - what is measured: four inotifies behind one interface
+ * subject.h - what is measured: inotifies behind one interface
  *
  *     native       the kernel's
  *     engine       ours, through vnotify.h
  *     guest        the kernel's calls, made by a program under `vnotify run`
  *     global-lock  the design that vnotify was made to replace: one mutex
  *                  around listing, O(n^2) comparison, read, add and close
+ *     relay        a floor: no more than a listing and a second wake-up, for
+ *                  one directory; takes part where a benchmark says so
  *
  * A subject runs in a process of its own (agent.h), several side by side.
  *
@@ -31,7 +33,7 @@ struct subject_ops {
     void (*close)(void *instance);
 };
 
-enum subject_id { NATIVE, ENGINE, GUEST, GLOBAL_LOCK, SUBJECTS };
+enum subject_id { NATIVE, ENGINE, GUEST, GLOBAL_LOCK, RELAY, SUBJECTS };
 
 struct subject {
     const char *name;
@@ -44,3 +46,4 @@ extern const struct subject subjects[SUBJECTS];
 extern const struct subject_ops subject_inotify; /* native and guest */
 extern const struct subject_ops subject_engine;
 extern const struct subject_ops subject_global_lock;
+extern const struct subject_ops subject_relay;

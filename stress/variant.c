@@ -26,6 +26,8 @@ unsigned variants_wanted(const struct options *options, enum variant_id *ids)
 {
     unsigned count = 0;
 
+    options_check("subjects", options->subjects, &variants[0].name, VARIANTS,
+                  sizeof(variants[0]));
     for (int i = 0; i < VARIANTS; i++)
         if (options_want(options, variants[i].name))
             ids[count++] = (enum variant_id)i;
