@@ -206,6 +206,7 @@ struct kq {
     struct move moves[KQ_MOVES];         /* collector only */
     uint32_t nmoves;                     /* collector only */
     bool move_is_last;                   /* collector only */
+    size_t filled;                       /* of buf; collector only */
     _Alignas(8) char buf[KQ_READ_BYTES]; /* collector only */
 };
 

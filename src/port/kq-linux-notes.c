@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+enum { EVENTS_AHEAD = 8 };
+
 static bool is_macos(const struct kq *kq)
 {
     return kq->notes == KQ_NOTES_MACOS;
@@ -125,11 +127,33 @@ static void note_moved_self(struct kq *kq, int32_t wd)
         host_adopt_or_owe(kq, wd);
 }
 
-static void note_self(struct kq *kq, int32_t index, uint32_t mask)
+/*
+ * Does the same read say that the kernel has let the inode go?  Of an unlink
+ * that is the event after the next, if nobody has the file open: and to look at
+ * what is gone takes longer than to unlink it.
+ */
+static bool ends_soon(const struct kq *kq, const struct inotify_event *event)
+{
+    const char *at = (const char *)event, *end = kq->buf + kq->filled;
+    int32_t wd = event->wd;
+    for (int i = 0; i <= EVENTS_AHEAD && at < end; i++) {
+        event = (const void *)at;
+        if (event->wd == wd && event->mask & IN_IGNORED)
+            return true;
+        at += sizeof(*event) + event->len;
+    }
+    return false;
+}
+
+static void note_self(struct kq *kq, int32_t index,
+                      const struct inotify_event *event)
 {
     struct node *node = node_at(kq, index);
+    uint32_t mask = event->mask;
     if (mask & IN_MODIFY)
         note_modified(kq, node->wd);
+    else if (mask & IN_ATTRIB && ends_soon(kq, event))
+        return; /* NOTE_DELETE follows */
     else if (mask & IN_ATTRIB)
         note_attributes(kq, node->wd);
     else if (mask & IN_MOVE_SELF)
@@ -318,6 +342,6 @@ void notes_of_event(struct kq *kq, const struct inotify_event *event)
     } else if (event->len > 0) {
         note_entry(kq, index, event);
     } else {
-        note_self(kq, index, event->mask);
+        note_self(kq, index, event);
     }
 }

@@ -63,7 +63,8 @@ void notes_of_overflow(struct kq *kq)
         int32_t index = host_stat(kq, wd, &st);
         if (index == 0) { /* cannot be looked at; or has no knotes */
             index = node_find(kq, wd);
-            if (index != 0)
+            /* Of what has ended there is nothing else to say. */
+            if (index != 0 && !(node_at(kq, index)->state & NODE_REMOVED))
                 knote_post(kq, node_at(kq, index),
                            NOTE_WRITE | NOTE_LINK | NOTE_ATTRIB);
             continue;

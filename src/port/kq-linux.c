@@ -115,6 +115,7 @@ static ssize_t drain_once(struct kq *kq)
         return filled;
     pthread_mutex_lock(&kq->lock);
     kq->translated++;
+    kq->filled = (size_t)filled;
     for (ssize_t at = 0; at < filled;) {
         const struct inotify_event *event = (const void *)(kq->buf + at);
         notes_of_event(kq, event);

@@ -27,6 +27,18 @@ static bool overflow(void)
     return n > 0;
 }
 
+static int watch_parked(struct fixture *fx, const char *name)
+{
+    struct look look;
+    make_file(name, "x");
+    int host_fd = watch(fx, name);
+    assert_int_equal(look_at(host_fd, "", &look), 0);
+    int id = kq_park(fx->kq, host_fd, &look);
+    assert_true(id >= KQ_PARKED_FIRST);
+    close(host_fd);
+    return id;
+}
+
 static void test_kq_overflow_is_a_note_on_all_that_changed(void **state)
 {
     struct fixture *fx = *state;
@@ -43,11 +55,13 @@ static void test_kq_overflow_is_a_note_on_all_that_changed(void **state)
         fds[i] = watch(fx, names[i]);
     int removed = watch(fx, "removed");
     int renamed = watch(fx, "renamed");
+    int parked = watch_parked(fx, "parked");
     int d = watch(fx, ".");
     if (!overflow())
         skip();
     write_file("grown", "longer");
     assert_int_equal(unlink("gone"), 0);
+    assert_int_equal(unlink("parked"), 0);
     assert_int_equal(chmod("chmod", 0400), 0);
     assert_int_equal(link("linked", "link"), 0);
     assert_int_equal(rmdir("removed"), 0);
@@ -60,6 +74,7 @@ static void test_kq_overflow_is_a_note_on_all_that_changed(void **state)
     expect(fx, fds[IDLE], 0);
     assert_int_equal(take(fx, fds[GROWN]) & (W | X), W | X);
     assert_int_equal(take(fx, fds[GONE]) & DEL, DEL);
+    expect(fx, parked, either(DEL, DEL | L)); /* and nobody wrote to it */
     expect(fx, fds[CHMOD], A);
     assert_int_equal(take(fx, fds[LINKED]) & L, L);
     assert_true(take(fx, fds[A_]) & A);
@@ -71,6 +86,7 @@ static void test_kq_overflow_is_a_note_on_all_that_changed(void **state)
     expect_nothing(fx);
     for (int i = 0; i < FILES; i++)
         kq_close(fx->kq, fds[i]);
+    kq_close(fx->kq, parked);
     kq_close(fx->kq, removed);
     kq_close(fx->kq, renamed);
     kq_close(fx->kq, d);
