@@ -61,6 +61,11 @@ struct vnotify_config {
                               directories, so that changes in it are noted;
                               the rest is compared by stat fields, at times.
                               0: half of RLIMIT_NOFILE; < 0: none */
+    int watch_budget;      /* where the host can note changes of what is not
+                              open (Linux), the rest is noted as well, in time:
+                              while all that is noted is less than this.
+                              0: half of fs.inotify.max_user_watches;
+                              < 0: none */
     int open_budget;       /* descriptors to hold for what is watched; what is
                               past it is opened when something is noted, where
                               the host can (Linux);

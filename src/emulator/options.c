@@ -23,6 +23,7 @@ enum option_key {
     KEY_QUEUE_EVENTS,
     KEY_QUEUE_LIMIT,
     KEY_FD_BUDGET,
+    KEY_WATCH_BUDGET,
     KEY_OPEN_BUDGET,
     KEY_CLOSE_WRITE_AFTER,
     KEY_VERSION,
@@ -46,6 +47,9 @@ static const char usage_text[] =
     "  --fd-budget N       descriptors to spend on what is in watched\n"
     "                      directories (default: half of the limit); changes\n"
     "                      in the rest are found by comparing, a little later\n"
+    "  --watch-budget N    kernel watches to use in all before what is not open\n"
+    "                      is found by comparing for good (default: half of\n"
+    "                      fs.inotify.max_user_watches; 0: it is at once)\n"
     "  --open-budget N     descriptors to hold for what is watched\n"
     "                      (default: a quarter of the limit); the others are\n"
     "                      opened when something happens there\n"
@@ -80,6 +84,7 @@ static const struct option long_options[] = {
     { "queue-events", required_argument, NULL, KEY_QUEUE_EVENTS },
     { "queue-limit", required_argument, NULL, KEY_QUEUE_LIMIT },
     { "fd-budget", required_argument, NULL, KEY_FD_BUDGET },
+    { "watch-budget", required_argument, NULL, KEY_WATCH_BUDGET },
     { "open-budget", required_argument, NULL, KEY_OPEN_BUDGET },
     { "close-write-after", required_argument, NULL, KEY_CLOSE_WRITE_AFTER },
     { "stats", no_argument, NULL, KEY_STATS },
@@ -153,6 +158,12 @@ static const char *set_value(struct options *options, int key)
             return "--fd-budget takes a number of descriptors, 0 for none, "
                    "not";
         config->fd_budget = value == 0 ? -1 : (int)value;
+        return NULL;
+    case KEY_WATCH_BUDGET:
+        if (!parse_number(optarg, 0, INT_MAX, &value))
+            return "--watch-budget takes a number of watches, 0 for none, "
+                   "not";
+        config->watch_budget = value == 0 ? -1 : (int)value;
         return NULL;
     case KEY_OPEN_BUDGET:
         if (!parse_number(optarg, 0, INT_MAX, &value))

@@ -74,7 +74,7 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
 }
 
 int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
-              const struct kq_known *known, uint32_t wanted)
+              const struct kq_known *known, uint32_t wanted, bool park)
 {
     int err = host_fd;
 
@@ -82,7 +82,7 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
         vnode->host_fd = host_fd;
         err = ask(engine, vnode, wanted, known);
         if (err == 0)
-            vnode_park(engine, vnode, known->look, wanted);
+            vnode_park(engine, vnode, known->look, wanted, park);
     }
     set_armed(vnode, err < 0 ? err : ARM_DONE);
     return err < 0 ? err : 0;

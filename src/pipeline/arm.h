@@ -13,11 +13,12 @@
 enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
 
 /*
- * The maker's part.  Takes over host_fd, a failed open's -errno too.  0 or
- * -errno, which the others get as well.
+ * The maker's part.  Takes over host_fd, a failed open's -errno too.  `park`: it
+ * is parked (descriptor.h) in any case, if it can be.  0 or -errno, which the
+ * others get as well.
  */
 int vnode_arm(struct vnotify *, struct vnode *, int host_fd,
-              const struct kq_known *, uint32_t wanted);
+              const struct kq_known *, uint32_t wanted, bool park);
 
 /*
  * Waits until it is armed and has what is `wanted` (note.h) asked for.  -ESTALE:

@@ -29,6 +29,8 @@ static bool pays(const struct attaching *a)
 
     if (fault_hits(&engine->fault, FAULT_OPEN))
         return false;
+    if (a->park)
+        return true;
     return a->changed ? spent < budget
                       : spent < budget - budget / CHANGED_PART &&
                             a->dir->current->count <= budget / 2;
@@ -105,12 +107,18 @@ static int arm(struct attaching *a, int fd, const char *name)
 
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
-                    &known, a->wanted);
+                    &known, a->wanted, a->park);
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
         close(ask_fd);
-    if (a->vnode->host_fd >= 0) {
+    if (a->park && (err == -ENOSPC ||
+                    (err == 0 && !vnode_is_parked(a->vnode))))
+        /* relaxed: a bound.  There is no room for knotes that could be done
+           without, or nothing can be parked. */
+        atomic_store_explicit(&a->engine->watch_budget, 0,
+                              memory_order_relaxed);
+    if (a->vnode->host_fd >= 0 && !vnode_is_parked(a->vnode)) {
         a->vnode->counted = true;
         /* relaxed: a bound, kept about right */
         atomic_fetch_add_explicit(&a->engine->child_fds, 1,
@@ -202,8 +210,12 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
         return look_only(a, name);
     /* Once more, behind the knote and the link: what changes from here on is
        noted and told. */
-    if (vnode_look(a->engine, a->vnode, &a->look) == 0 && a->made)
-        a->vnode->seen = seen_in(&a->look);
+    if (a->made) {
+        if (vnode_look_held(a->engine, a->vnode, &a->look) == 0)
+            a->vnode->seen = seen_in(&a->look);
+    } else {
+        (void)vnode_look(a->engine, a->vnode, &a->look);
+    }
     return 0;
 }
 

@@ -20,6 +20,8 @@ struct attaching {
     uint32_t wanted;
     bool changed;         /* a sweep found it changed: it may have what is kept
                              for such */
+    bool park;            /* no descriptor is to be spent on it, but a knote:
+                             it is parked */
     int64_t born_after;   /* wall clock: a file with one name that was born
                              since is newborn; INT64_MAX: none is */
     struct vnode *vnode;  /* NULL: no descriptor for it, to be swept */
@@ -33,7 +35,7 @@ struct attaching {
 
 /*
  * Opens the entry without side effects, registers its knote and links a child to
- * its vnode, if descriptors may be spent on it.  0; -ENOENT if it is not what
+ * its vnode, if descriptors may be spent on it or it is to be parked.  0; -ENOENT if it is not what
  * was listed any more; -EAGAIN if somebody else is about to open it.
  */
 int attach_begin(struct attaching *, const char *name, uint8_t type);

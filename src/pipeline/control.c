@@ -138,7 +138,7 @@ static int first_watch(struct joining *j)
     struct vnode *vnode = j->vnode;
     const struct kq_known known = { &j->opened->look, j->opened->name };
     int err = vnode_arm(j->engine, vnode, own_descriptor(j), &known,
-                        wanted_by(j));
+                        wanted_by(j), false);
     uint64_t start = now_ns();
 
     /* We hold the claim, so its descriptor is ours to list by. */
@@ -283,6 +283,10 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
     };
     bool made;
     int result = look_at(opened->host_fd, "", &opened->look);
+
+    /* relaxed: of cost alone */
+    atomic_store_explicit(&j.engine->last_join_ns, now_ns(),
+                          memory_order_relaxed);
 
     if (result != 0)
         return result;

@@ -27,17 +27,18 @@ static void count_open(struct vnotify *engine, struct vnode *vnode)
 }
 
 void vnode_park(struct vnotify *engine, struct vnode *vnode,
-                const struct look *look, uint32_t wanted)
+                const struct look *look, uint32_t wanted, bool in_any_case)
 {
+    bool child_alone = (wanted & NOTE_WANT_SELF) == 0; /* fd_budget's */
     int id;
 
-    /* What is a child alone is fd_budget's. */
-    if (!(vnode->is_dir || vnode->is_file) || (wanted & NOTE_WANT_SELF) == 0)
+    if (!(vnode->is_dir || vnode->is_file) || (child_alone && !in_any_case))
         return;
     /* relaxed: a bound, kept about right */
     if (vnode_ask_fd(vnode) < 0 && !opens_are_told(engine, vnode, wanted) &&
-        atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
-            engine->open_budget) {
+        (in_any_case ||
+         atomic_load_explicit(&engine->open_fds, memory_order_relaxed) >=
+             engine->open_budget)) {
         id = kq_park(engine->kq, vnode->host_fd, look);
         if (id >= 0) {
             vnode->lent_fd = vnode->host_fd;
@@ -45,7 +46,8 @@ void vnode_park(struct vnotify *engine, struct vnode *vnode,
             return;
         }
     }
-    count_open(engine, vnode);
+    if (!child_alone)
+        count_open(engine, vnode);
 }
 
 bool vnode_is_open_at(struct vnotify *engine, const struct vnode *vnode,

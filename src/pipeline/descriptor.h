@@ -5,7 +5,8 @@
  * there are no more than engine.open_budget such.  The ones past that are
  * *parked* (kq.h): their knote stays, and a descriptor is had when they are
  * served.  Who holds the claim asks for it with vnode_fd and gives it back with
- * the claim; no other file knows which of the two it is.
+ * the claim; no other file knows which of the two it is.  So are children that
+ * no descriptor is to be spent on (sweep.c).
  *
  * A parked directory whose own opens somebody asks for is *pinned*: having it
  * again would be told.  It costs a descriptor from then on.
@@ -26,10 +27,11 @@ static inline bool vnode_is_parked(const struct vnode *vnode)
 
 /*
  * The maker, after the knote is there and before anybody else knows: parks the
- * vnode if it should be.  Its descriptor serves until vnode_fd_done.
+ * vnode if it should be, or in any case.  Its descriptor serves until
+ * vnode_fd_done.
  */
 void vnode_park(struct vnotify *, struct vnode *, const struct look *,
-                uint32_t wanted);
+                uint32_t wanted, bool in_any_case);
 
 /* Any thread that keeps the vnode (it is armed): is that the inode of host_fd,
    which has the same number? */

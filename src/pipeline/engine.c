@@ -63,6 +63,15 @@ static uint32_t budget_of(int configured, uint32_t share)
                                        : (uint32_t)(limit.rlim_cur / share);
 }
 
+static uint32_t watches_of(const struct vnotify *engine, int configured)
+{
+    uint32_t most = kq_knotes_max(engine->kq);
+
+    if (configured < 0 || most == 0)
+        return 0;
+    return configured > 0 ? (uint32_t)configured : most / 2;
+}
+
 static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
 {
     struct kevent kev;
@@ -132,6 +141,8 @@ static int init_parts(struct vnotify *engine,
         err = fault_init(&engine->fault, config->faults);
     if (err == 0)
         err = init_kq(engine, config->notes);
+    if (err == 0)
+        engine->watch_budget = watches_of(engine, config->watch_budget);
     if (err == 0)
         err = init_workers(engine);
     return err;

@@ -116,6 +116,12 @@ struct vnotify {
     unsigned queue_events;
     bool ordered;        /* vnotify_config, these four */
     uint32_t fd_budget, open_budget;
+    _Atomic uint32_t watch_budget; /* vnotify_config; 0 once it was found that
+                                      nothing can be parked; relaxed: a bound */
+    _Atomic uint64_t last_join_ns; /* of the newest add_watch; relaxed: of cost
+                                      alone */
+    _Atomic uint64_t park_paced_ns; /* when parking rows may go on (sweep.c);
+                                       relaxed: of cost alone */
     uint64_t close_write_after_ns;
     uint64_t hold_long_ns; /* HOLD_LONG_NS_MAX */
 

@@ -26,6 +26,9 @@ enum {
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
     YOUNG_NS_MAX = 100 * 1000 * 1000,
+    PARK_SHARE = 4,                   /* parking takes a quarter of one */
+    PARK_SLACK_NS = 10 * 1000 * 1000,
+    PARK_QUIET_NS = 100 * 1000 * 1000, /* after the last add_watch */
 };
 
 static uint32_t fold(uint64_t value)
@@ -67,57 +70,122 @@ static uint32_t compare(const struct footprint *old,
     return bits;
 }
 
-/*
- * A file that has changed gets a child, if it may: then its next changes are
- * told at once.  *look is what was there when its knote was.  Not where closes
- * or opens are told as well: who has it open by now would be told of twice.
- */
-static bool hold(struct vnotify *engine, struct vnode *dir, struct row *row,
-                 const char *name, struct look *look)
+struct sweeping {
+    struct vnotify *engine;
+    struct vnode *dir;
+    struct children *children;
+    uint64_t now;       /* when the slice began */
+    uint64_t parked_ns; /* what parking has taken of it */
+};
+
+/* *look is what was there when the child's knote was. */
+static bool attach(struct sweeping *s, struct row *row, const char *name,
+                   bool park, struct look *look)
 {
-    struct children *children = more(dir)->children;
     struct attaching a = {
-        .engine = engine,
-        .dir = dir,
+        .engine = s->engine,
+        .dir = s->dir,
         .ino = row->ino,
-        .wanted = children->wanted,
-        .changed = true,
+        .wanted = s->children->wanted,
+        .changed = !park,
+        .park = park,
         .born_after = INT64_MAX,
     };
 
-    if (!S_ISREG(look->mode) ||
-        (children->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) != 0 ||
-        attach_begin(&a, name, DT_REG) != 0 || a.vnode == NULL)
+    if (attach_begin(&a, name, S_ISDIR(look->mode) ? DT_DIR : DT_REG) != 0 ||
+        a.vnode == NULL)
         return false;
     row->child = attach_finish(&a, 0);
-    children->swept--;
+    s->children->swept--;
     *look = a.look;
     return true;
 }
 
-/* One swept row. */
-static void sweep_row(struct vnotify *engine, struct vnode *dir,
-                      struct row *row, const char *name, uint64_t now)
+/*
+ * Who has nothing better to do parks what has not changed, where the host can:
+ * then it needs no sweeping any more.  Not while watches are added, whose caller
+ * waits for the CPU; not more than a share of the time; and not what may have to
+ * be opened to be asked who has it open.
+ */
+static bool may_park(const struct sweeping *s, const struct look *look,
+                     uint64_t now)
 {
-    struct children *children = more(dir)->children;
+    const struct vnotify *engine = s->engine;
+    /* relaxed: bounds, kept about right */
+    uint32_t in_use = atomic_load_explicit(&engine->registry.in_use,
+                                           memory_order_relaxed);
+    uint32_t budget = atomic_load_explicit(&engine->watch_budget,
+                                           memory_order_relaxed);
+    /* relaxed: of cost alone */
+    uint64_t joined = atomic_load_explicit(&engine->last_join_ns,
+                                           memory_order_relaxed);
+    uint64_t paced = atomic_load_explicit(&engine->park_paced_ns,
+                                          memory_order_relaxed);
+
+    return in_use < budget && joined + PARK_QUIET_NS < now &&
+           paced < now + PARK_SLACK_NS &&
+           (S_ISREG(look->mode) || S_ISDIR(look->mode)) &&
+           s->children->quiet_count == 0 &&
+           (s->children->wanted & NOTE_OPENS) == 0;
+}
+
+static bool park(struct sweeping *s, struct row *row, const char *name,
+                 struct look *look)
+{
+    uint64_t now = now_ns(), took, paced;
+    bool parked;
+
+    if (!may_park(s, look, now))
+        return false;
+    parked = attach(s, row, name, true, look);
+    took = now_ns() - now;
+    s->parked_ns += took;
+    /* relaxed: of cost alone: who comes between the two is forgotten */
+    paced = atomic_load_explicit(&s->engine->park_paced_ns,
+                                 memory_order_relaxed);
+    atomic_store_explicit(&s->engine->park_paced_ns,
+                          (paced > now ? paced : now) + PARK_SHARE * took,
+                          memory_order_relaxed);
+    return parked;
+}
+
+/*
+ * A file that has changed gets a child, if it may: then its next changes are
+ * told at once.  Not where closes or opens are told as well: who has it open by
+ * now would be told of twice.
+ */
+static bool hold(struct sweeping *s, struct row *row, const char *name,
+                 struct look *look)
+{
+    return S_ISREG(look->mode) &&
+           (s->children->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) == 0 &&
+           (attach(s, row, name, false, look) || park(s, row, name, look));
+}
+
+/* One swept row. */
+static void sweep_row(struct sweeping *s, struct row *row, const char *name)
+{
+    struct vnotify *engine = s->engine;
+    struct children *children = s->children;
     int64_t rt = (int64_t)clock_ns(CLOCK_REALTIME);
     struct footprint footprint;
     struct look look;
     uint32_t bits;
     bool young;
 
-    if (vnode_look_below(engine, dir, name, &look) != 0 || look.ino != row->ino)
+    if (vnode_look_below(engine, s->dir, name, &look) != 0 ||
+        look.ino != row->ino)
         return; /* another listing will tell */
     footprint = footprint_of(&look);
     bits = compare(&row->footprint, &footprint, &look);
     young = look.changed > rt - BIRTH_TICK_NS && look.changed <= rt;
-    if (bits != 0 && hold(engine, dir, row, name, &look)) {
+    if (bits != 0 ? hold(s, row, name, &look) : park(s, row, name, &look)) {
         footprint = footprint_of(&look);
         bits = compare(&row->footprint, &footprint, &look);
     } else if (bits != 0 && young) {
         if (children->young_ns == 0)
-            children->young_ns = now;
-        if (now - children->young_ns < YOUNG_NS_MAX)
+            children->young_ns = s->now;
+        if (s->now - children->young_ns < YOUNG_NS_MAX)
             return;
         footprint.changed = ~footprint.changed;
         footprint.modified = ~footprint.modified;
@@ -130,7 +198,7 @@ static void sweep_row(struct vnotify *engine, struct vnode *dir,
         bits &= ~(uint32_t)VN_IN_MODIFY; /* entries came or went */
     else if ((bits & VN_IN_MODIFY) != 0 && S_ISREG(look.mode) &&
              (children->wanted & VN_IN_CLOSE_WRITE) != 0 &&
-             !sweep_close_later(engine, children, row->ino, now))
+             !sweep_close_later(engine, children, row->ino, s->now))
         bits |= VN_IN_CLOSE_WRITE; /* no memory: rather now than never */
     children_found(children, row->ino, bits & children->wanted,
                    S_ISDIR(look.mode));
@@ -190,6 +258,7 @@ static void sweep_slice(struct vnotify *engine, struct vnode *dir,
                         uint64_t now)
 {
     struct children *children = more(dir)->children;
+    struct sweeping s = { engine, dir, children, now, 0 };
     uint32_t index = 0, until = children->sweep_at + SLICE;
     char name[UINT8_MAX + 1];
     struct entry entry;
@@ -210,10 +279,10 @@ static void sweep_slice(struct vnotify *engine, struct vnode *dir,
             continue;
         memcpy(name, entry.name, entry.name_len);
         name[entry.name_len] = '\0';
-        sweep_row(engine, dir, row, name, now);
+        sweep_row(&s, row, name);
     }
     children->sweep_at = index;
-    children->cost_ns += now_ns() - now;
+    children->cost_ns += now_ns() - now - s.parked_ns;
     children->sweep_ns = now_ns() + SLICE_PAUSE_NS;
     if (at == dir->current->bytes)
         end_pass(engine, children, now_ns());
@@ -278,6 +347,7 @@ void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
     say_closed(children, now);
     if (children->swept == 0 || (children->wanted & NOTE_CONTENT) == 0) {
         children->sweep_ns = 0;
+        sweep_end(engine, children);
         return;
     }
     if (children->sweep_ns == 0)
@@ -300,4 +370,5 @@ void sweep_end(struct vnotify *engine, struct children *children)
     /* relaxed: of cost alone */
     atomic_fetch_sub_explicit(&engine->sweep_cost_ns, children->last_cost_ns,
                               memory_order_relaxed);
+    children->last_cost_ns = 0;
 }

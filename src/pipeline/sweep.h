@@ -3,7 +3,8 @@
  *
  * A pass looks at every row that has no child.  Passes follow each other
  * quickly while they find something, and else as slowly as the share of a CPU
- * allows that all sweeping may take.
+ * allows that all sweeping may take.  Where the host can note changes of what
+ * is not open, rows get a parked child by and by, and passes end.
  *
  * Threads: the holder of the directory's claim, as keep.h.
  */
@@ -26,5 +27,5 @@ uint64_t sweep_due_ns(const struct children *);
 bool sweep_close_later(struct vnotify *, struct children *, uint64_t ino,
                        uint64_t now);
 
-/* The directory is swept no more. */
+/* The directory is swept no more, for now or for good. */
 void sweep_end(struct vnotify *, struct children *);

@@ -334,3 +334,16 @@ void host_tell_removed(struct kq *kq, int32_t index, bool by_rename)
     node_set_orphan(kq, node, false);
     node_clear_parent(kq, index);
 }
+
+uint32_t kq_knotes_max(const struct kq *kq)
+{
+    FILE *file = fopen("/proc/sys/fs/inotify/max_user_watches", "re");
+    unsigned long most = 0;
+    (void)kq;
+    if (!file)
+        return 0;
+    if (fscanf(file, "%lu", &most) != 1)
+        most = 0;
+    fclose(file);
+    return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}

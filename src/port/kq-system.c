@@ -109,6 +109,12 @@ void kq_close(struct kq *kq, int host_fd)
 }
 
 /* A knote of kqueue(2) goes with its descriptor. */
+uint32_t kq_knotes_max(const struct kq *kq)
+{
+    (void)kq;
+    return 0;
+}
+
 int kq_park(struct kq *kq, int host_fd, const struct look *look)
 {
     (void)kq;

@@ -108,6 +108,11 @@ void kq_rest(struct kq *kq, uint64_t ns);
  * kq_is_parked_one says whether what is open at host_fd is the one.
  */
 enum { KQ_PARKED_FIRST = 1 << 30 };
+
+/* So many knotes at most may the host have room for, parked or not (Linux: the
+   user's fs.inotify.max_user_watches, which other programs use as well); 0:
+   nothing can be parked here. */
+uint32_t kq_knotes_max(const struct kq *kq);
 enum kq_reopen { KQ_TO_LIST, KQ_TO_LOOK };
 
 int kq_park(struct kq *kq, int host_fd, const struct look *look);

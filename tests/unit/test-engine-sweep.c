@@ -12,7 +12,7 @@ enum { FILES = 20, CONTENT = VN_IN_MODIFY | VN_IN_ATTRIB };
 
 static int setup_budget(void **state)
 {
-    const struct vnotify_config config = { .fd_budget = 1 };
+    const struct vnotify_config config = { .fd_budget = 1, .watch_budget = -1 };
     char name[16];
 
     (void)state;

@@ -66,9 +66,11 @@ static void test_options_take_values(void **state)
     assert_int_equal(options.config.fd_budget, -1);
     assert_int_equal(options.queue_limit, 3);
     assert_int_equal(options.config.close_write_after_ms, 7);
-    assert_int_equal(parse("vnotify watch --fd-budget 1000 p"),
+    assert_int_equal(parse("vnotify watch --fd-budget 1000 --watch-budget 0 "
+                           "p"),
                      OPTIONS_WATCH);
     assert_int_equal(options.config.fd_budget, 1000);
+    assert_int_equal(options.config.watch_budget, -1);
     assert_int_equal(parse("vnotify run p"), OPTIONS_RUN);
     assert_int_equal(options.config.fd_budget, 0);
     assert_int_equal(options.queue_limit, 0);
@@ -87,6 +89,7 @@ static void test_options_refuse_bad_usage(void **state)
         "vnotify run --workers",
         "vnotify run --fd-budget -1 p",
         "vnotify run --fd-budget many p",
+        "vnotify run --watch-budget -1 p",
         "vnotify run --queue-limit 0 p",
         "vnotify run --queue-limit 65537 p",
         "vnotify watch --queue-limit 5 p",

@@ -1,0 +1,198 @@
+/*
+ * Files that no descriptor is spent on: parked, where the host can, in time;
+ * then their changes are told behind vnotify_sync as those of any other.  That
+ * they are parked is waited for; no sweep is, after that.
+ */
+#include "pipeline/engine.h"
+
+#include <sched.h>
+
+#include "engine-fixture.h"
+
+enum { FILES = 20, CONTENT = VN_IN_MODIFY | VN_IN_ATTRIB };
+
+static const char *name_of(int i)
+{
+    static char names[4][16];
+    static unsigned next;
+    char *name = names[next++ % 4];
+
+    snprintf(name, sizeof(names[0]), "d/f%d", i);
+    return name;
+}
+
+static int setup_rows(int watch_budget)
+{
+    const struct vnotify_config config = {
+        .fd_budget = -1,
+        .watch_budget = watch_budget,
+    };
+
+    if (setup_with(&config, "/tmp") != 0)
+        return -1;
+    make_dir("d");
+    make_dir("e");
+    for (int i = 0; i < FILES; i++)
+        make_file(name_of(i));
+    return 0;
+}
+
+static int setup_all(void **state)
+{
+    (void)state;
+    return setup_rows(0);
+}
+
+static int setup_some(void **state)
+{
+    (void)state;
+    return setup_rows(1 + FILES / 2);
+}
+
+static uint32_t vnodes(void)
+{
+    return atomic_load(&engine->registry.in_use);
+}
+
+static void await_vnodes(uint32_t wanted)
+{
+    uint64_t deadline = now_ns() + UINT64_C(60000000000);
+
+    while (vnodes() != wanted) {
+        assert_true(now_ns() < deadline);
+        sched_yield();
+    }
+}
+
+static void expect_at_last(const char *words)
+{
+    uint64_t deadline = now_ns() + UINT64_C(60000000000);
+    const char *told;
+
+    while (*(told = read_words(instance)) == '\0') {
+        assert_true(now_ns() < deadline);
+        sched_yield();
+    }
+    assert_string_equal(told, words);
+}
+
+static void expect_file(const char *event, int i)
+{
+    char words[32];
+
+    snprintf(words, sizeof(words), "1 %s f%d", event, i);
+    expect(words);
+}
+
+static void test_rows_are_parked_without_a_descriptor(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT), 1);
+    await_vnodes(1 + FILES);
+    assert_int_equal(atomic_load(&engine->child_fds), 0);
+    for (int i = 0; i < FILES; i++) {
+        append_to(name_of(i));
+        expect_file("modify", i);
+        change_mode(name_of(i), 0400);
+        expect_file("attrib", i);
+    }
+}
+
+static void test_rows_that_are_gone_are_told_once(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT | VN_IN_DELETE), 1);
+    await_vnodes(1 + FILES);
+    for (int i = 0; i < FILES; i++) {
+        remove_file(name_of(i));
+        expect_file("delete", i);
+    }
+    await_vnodes(1);
+    expect("");
+}
+
+static void test_rows_follow_their_files(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT | VN_IN_MOVED_FROM | VN_IN_MOVED_TO), 1);
+    await_vnodes(1 + FILES);
+    move("d/f3", "d/f33");
+    expect("1 from f3, 1 to f33");
+    append_to("d/f33");
+    expect("1 modify f33");
+    move("d/f33", "e/f33");
+    expect("1 from f33");
+    await_vnodes(FILES);
+    append_to("e/f33");
+    expect("");
+}
+
+/* A freed number is mostly the next file's. */
+static void test_rows_tell_a_number_used_again(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT | VN_IN_CREATE | VN_IN_DELETE), 1);
+    await_vnodes(1 + FILES);
+    for (int i = 0; i < FILES; i++) {
+        remove_file(name_of(i));
+        expect_file("delete", i);
+        make_file(name_of(i));
+        expect_file("create", i);
+    }
+    await_vnodes(1 + FILES);
+    for (int i = 0; i < FILES; i++) {
+        append_to(name_of(i));
+        expect_file("modify", i);
+    }
+}
+
+static void test_rows_past_the_budget_are_swept(void **state)
+{
+    int at_once = 0;
+
+    (void)state;
+    assert_int_equal(add("d", CONTENT), 1);
+    await_vnodes(1 + FILES / 2);
+    for (int i = 0; i < FILES; i++) {
+        char words[32];
+
+        append_to(name_of(i));
+        vnotify_sync(engine);
+        at_once += vnotify_pending(instance) != 0;
+        snprintf(words, sizeof(words), "1 modify f%d", i);
+        expect_at_last(words);
+    }
+    assert_in_range(at_once, FILES / 2, FILES);
+    assert_int_equal(vnodes(), 1 + FILES / 2);
+}
+
+/* Each change is told once, whether it comes before, while or after. */
+static void test_rows_lose_nothing_while_they_are_parked(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT), 1);
+    for (int i = 0; vnodes() != 1 + FILES || i % FILES != 0; i++) {
+        char words[32];
+
+        append_to(name_of(i % FILES));
+        snprintf(words, sizeof(words), "1 modify f%d", i % FILES);
+        expect_at_last(words);
+    }
+    expect("");
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup_all, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_rows_are_parked_without_a_descriptor),
+        CASE(test_rows_that_are_gone_are_told_once),
+        CASE(test_rows_follow_their_files),
+        CASE(test_rows_tell_a_number_used_again),
+        CASE(test_rows_lose_nothing_while_they_are_parked),
+        cmocka_unit_test_setup_teardown(test_rows_past_the_budget_are_swept,
+                                        setup_some, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
