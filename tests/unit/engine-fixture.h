@@ -12,12 +12,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pipeline/sync.h"
 #include "vnotify.h"
 
 static struct vnotify *engine;
@@ -293,6 +295,24 @@ static inline void expect_of(struct vnotify_instance *from, const char *words)
 static inline void expect(const char *words)
 {
     expect_of(instance, words);
+}
+
+/* What no barrier is behind: a minute is for ever. */
+#define AWAIT(condition)                                                       \
+    do {                                                                       \
+        uint64_t deadline = now_ns() + UINT64_C(60000000000);                  \
+        while (!(condition)) {                                                 \
+            assert_true(now_ns() < deadline);                                  \
+            sched_yield();                                                     \
+        }                                                                      \
+    } while (0)
+
+static inline void expect_at_last(const char *words)
+{
+    const char *told;
+
+    AWAIT(*(told = read_words(instance)) != '\0');
+    assert_string_equal(told, words);
 }
 
 #define ENGINE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

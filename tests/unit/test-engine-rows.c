@@ -5,8 +5,6 @@
  */
 #include "pipeline/engine.h"
 
-#include <sched.h>
-
 #include "engine-fixture.h"
 
 enum { FILES = 20, CONTENT = VN_IN_MODIFY | VN_IN_ATTRIB };
@@ -56,24 +54,7 @@ static uint32_t vnodes(void)
 
 static void await_vnodes(uint32_t wanted)
 {
-    uint64_t deadline = now_ns() + UINT64_C(60000000000);
-
-    while (vnodes() != wanted) {
-        assert_true(now_ns() < deadline);
-        sched_yield();
-    }
-}
-
-static void expect_at_last(const char *words)
-{
-    uint64_t deadline = now_ns() + UINT64_C(60000000000);
-    const char *told;
-
-    while (*(told = read_words(instance)) == '\0') {
-        assert_true(now_ns() < deadline);
-        sched_yield();
-    }
-    assert_string_equal(told, words);
+    AWAIT(vnodes() == wanted);
 }
 
 static void expect_file(const char *event, int i)

@@ -4,8 +4,6 @@
  */
 #include "pipeline/engine.h"
 
-#include <sched.h>
-
 #include "engine-fixture.h"
 
 enum { FILES = 20, CONTENT = VN_IN_MODIFY | VN_IN_ATTRIB };
@@ -34,24 +32,7 @@ static uint32_t held(void)
 /* The housekeeper gives back. */
 static void await_none_held(void)
 {
-    uint64_t deadline = now_ns() + UINT64_C(60000000000);
-
-    while (held() != 0) {
-        assert_true(now_ns() < deadline);
-        sched_yield();
-    }
-}
-
-static void expect_of_a_sweep(const char *words)
-{
-    uint64_t deadline = now_ns() + UINT64_C(60000000000);
-    const char *told;
-
-    while (*(told = read_words(instance)) == '\0') {
-        assert_true(now_ns() < deadline);
-        sched_yield();
-    }
-    assert_string_equal(told, words);
+    AWAIT(held() == 0);
 }
 
 static void test_sweep_holds_what_has_changed(void **state)
@@ -60,7 +41,7 @@ static void test_sweep_holds_what_has_changed(void **state)
     assert_int_equal(add("d", CONTENT), 1);
     assert_int_equal(held(), 0);
     append_to("d/f3");
-    expect_of_a_sweep("1 modify f3");
+    expect_at_last("1 modify f3");
     assert_int_equal(held(), 1);
     append_to("d/f3");
     expect("1 modify f3");
@@ -73,12 +54,12 @@ static void test_sweep_holds_no_more_than_the_budget(void **state)
     (void)state;
     assert_int_equal(add("d", CONTENT), 1);
     append_to("d/f3");
-    expect_of_a_sweep("1 modify f3");
+    expect_at_last("1 modify f3");
     append_to("d/f4");
-    expect_of_a_sweep("1 modify f4");
+    expect_at_last("1 modify f4");
     assert_int_equal(held(), 1);
     append_to("d/f4");
-    expect_of_a_sweep("1 modify f4");
+    expect_at_last("1 modify f4");
 }
 
 static void test_sweep_gives_back_what_it_held(void **state)
@@ -86,12 +67,12 @@ static void test_sweep_gives_back_what_it_held(void **state)
     (void)state;
     assert_int_equal(add("d", CONTENT | VN_IN_DELETE), 1);
     append_to("d/f3");
-    expect_of_a_sweep("1 modify f3");
+    expect_at_last("1 modify f3");
     remove_file("d/f3");
     expect("1 delete f3");
     await_none_held();
     append_to("d/f4");
-    expect_of_a_sweep("1 modify f4");
+    expect_at_last("1 modify f4");
     append_to("d/f4");
     expect("1 modify f4");
 }
@@ -101,7 +82,7 @@ static void test_sweep_holds_nothing_where_closes_are_told(void **state)
     (void)state;
     assert_int_equal(add("d", VN_IN_ATTRIB | VN_IN_CLOSE_WRITE), 1);
     change_mode("d/f3", 0400);
-    expect_of_a_sweep("1 attrib f3");
+    expect_at_last("1 attrib f3");
     assert_int_equal(held(), 0);
 }
 
