@@ -12,7 +12,14 @@
  * LIFETIME  a child is found through its vnode's parents inside an epoch
  *           section; the housekeeper unlinks it, waits for an epoch, and frees
  *           it.  Until then its directory's slot is not reused.
- * MEMORY    row 40 bytes; child 56, and a vnode.
+ * MEMORY    row 40 bytes; child 64, and a vnode.
+ *
+ * V9.  What is parked does not keep its number.  So a file can be removed and
+ * another be made in its place, with its name and its number, and two listings
+ * are the same.  Who serves the child's end sets `ended`, then the directory's
+ * more.rows_ended, then posts HINT_KEEP to it: whoever takes that, or any hint
+ * after it, sees both.  It renews such rows if their name is there, and else
+ * leaves the mark for the note that comes when it is there again.
  */
 #pragma once
 
@@ -28,6 +35,7 @@ struct child {
     struct chain_link chain; /* of vnode->parents */
     struct vnode *dir, *vnode;
     uint64_t ino; /* as the directory lists it */
+    _Atomic uint32_t ended; /* V9: its inode is gone */
     struct handoff_link retire_link;
 };
 
@@ -65,8 +73,10 @@ struct children {
                              was born before in rows */
     uint64_t leave_ns;    /* leaving rows are let go then; 0: there is none */
     uint64_t retry_ns;    /* something could not be had: then again; 0 */
+    bool lacking;         /* an entry was not what was listed, and has no row:
+                             it may come to be so again */
     int64_t missed_rt_ns; /* since when there have been entries without a row
-                             for that reason; 0: there are none */
+                             for these reasons; 0: there are none */
     struct finding *findings; /* not offered yet */
     uint32_t finding_count, finding_size;
     /* sweep.c */

@@ -19,12 +19,25 @@ static bool is_wanted(uint32_t wanted, uint8_t type)
     return (wanted & ~of_files) != 0 || (type != DT_DIR && type != DT_LNK);
 }
 
+static void note_missed(struct keeper *k)
+{
+    if (k->children->missed_rt_ns == 0)
+        k->children->missed_rt_ns = k->dir->current->begun_rt_ns;
+}
+
 /* An entry without a row, until then. */
 static void miss(struct keeper *k)
 {
     keep_retry_soon(k);
-    if (k->children->missed_rt_ns == 0)
-        k->children->missed_rt_ns = k->dir->current->begun_rt_ns;
+    note_missed(k);
+}
+
+/* It was gone again, or replaced: another listing is coming, which may show the
+   same once more. */
+static void lack(struct keeper *k)
+{
+    k->children->lacking = true;
+    note_missed(k);
 }
 
 /* What is new in the directory. */
@@ -143,12 +156,16 @@ void row_take_in(struct keeper *k, uint64_t ino, const char *name, uint8_t type,
     if (err != 0) {
         if (err == -EAGAIN)
             miss(k);
-        return; /* gone again, or replaced: another listing is coming */
+        else
+            lack(k);
+        return;
     }
     if (a.newborn)
         bits = sure_life_so_far(&a, name) | closing(k, &a, &close_ns);
     else if (!k->first)
         bits = written_since(come, &a.look) | written_unseen(k, &a.look);
+    if (k->renewing && S_ISREG(a.look.mode))
+        bits |= VN_IN_MODIFY;
     if (a.vnode != NULL)
         row.child = attach_finish(&a, close_ns);
     row.footprint = footprint_of(&a.look);
@@ -176,6 +193,25 @@ bool row_has_ended(const struct keeper *k, const struct row *row)
     return row->child != NULL && vnode_is_parked(row->child->vnode) &&
            vnode_look(k->engine, row->child->vnode, &look) == 0 &&
            look.links == 0;
+}
+
+bool row_renew(struct keeper *k, struct row *row, const char *name,
+               uint8_t type)
+{
+    uint64_t ino = row->ino;
+    struct look look;
+
+    if (vnode_look_below(k->engine, k->dir, name, &look) != 0 ||
+        look.ino != ino)
+        return false;
+    row_let_go(k, row);
+    k->renewing = true;
+    row_take_in(k, ino, name, type, NULL);
+    k->renewing = false;
+    children_sort(k->children);
+    if (children_find(k->children, ino) == NULL)
+        miss(k); /* gone between the two */
+    return true;
 }
 
 static bool is_newborn(const struct keeper *k, const struct look *look)

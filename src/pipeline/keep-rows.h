@@ -21,6 +21,8 @@ struct keeper {
     uint64_t now;
     bool first;           /* what is there now has no history */
     bool again;           /* entries may have no row, or rows too little */
+    bool lacks;           /* entries may have no row: children.lacking */
+    bool renewing;        /* the entry is another file than before */
     int64_t missed_rt_ns; /* children.missed_rt_ns before this pass */
 };
 
@@ -40,6 +42,10 @@ void row_take_in(struct keeper *, uint64_t ino, const char *name, uint8_t type,
 /* A row whose inode is listed under another name now, or its number is. */
 void row_stay(struct keeper *, struct row *, const char *name,
               const struct change *come);
+
+/* V9.  Of a child that has ended, while its number is listed: makes the row
+   anew, if the name is there.  False: it was not.  Reserved before. */
+bool row_renew(struct keeper *, struct row *, const char *name, uint8_t type);
 
 /* Is its inode gone, so that the number may be another's? */
 bool row_has_ended(const struct keeper *, const struct row *);

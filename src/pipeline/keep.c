@@ -37,6 +37,13 @@ static int follow_delta(struct keeper *k, const struct delta *delta)
 
     if (err != 0)
         return err;
+    /* What has come may have the number of what is gone. */
+    for (uint32_t i = 0; i < delta->gone; i++) {
+        struct row *row = children_find(children, delta->changes[i].ino);
+
+        if (row != NULL)
+            row->leaving = true;
+    }
     for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++) {
         const struct change *come = &delta->changes[i];
         struct row *row = children_find(children, come->ino);
@@ -51,7 +58,7 @@ static int follow_delta(struct keeper *k, const struct delta *delta)
     for (uint32_t i = 0; i < delta->gone; i++) {
         struct row *row = children_find(children, delta->changes[i].ino);
 
-        if (row != NULL)
+        if (row != NULL && row->leaving)
             row_leave(k, row);
     }
     return 0;
@@ -75,11 +82,8 @@ static int follow_listing(struct keeper *k)
 
     if (err != 0)
         return err;
-    for (uint32_t i = children->count; i-- > 0;) {
+    for (uint32_t i = 0; i < children->count; i++)
         children->rows[i].leaving = true;
-        if (row_has_ended(k, &children->rows[i]))
-            row_let_go(k, &children->rows[i]);
-    }
     for (size_t at = 0; at < listing->bytes;) {
         struct row *row;
 
@@ -105,8 +109,8 @@ static int follow(struct keeper *k)
     int err;
 
     k->first = children->listing == 0;
-    if (!k->again && delta != NULL && delta->before_id == children->listing &&
-        delta->after_id == listing->id)
+    if (!k->again && !k->lacks && delta != NULL &&
+        delta->before_id == children->listing && delta->after_id == listing->id)
         err = follow_delta(k, delta);
     else
         err = follow_listing(k);
@@ -117,8 +121,46 @@ static int follow(struct keeper *k)
         if (children->rows[i].ino == children->rows[i - 1].ino)
             row_let_go(k, &children->rows[i]);
     children->listing = listing->id;
-    if (children->retry_ns == 0) /* else some are new that have no row yet */
+    /* Else some are new that have no row yet. */
+    if (children->retry_ns == 0 && !children->lacking)
         children->begun_rt_ns = listing->begun_rt_ns;
+    return 0;
+}
+
+/* V9: the claim's bits were taken before: acquire all the same, as a child may
+   have ended since. */
+static bool has_ended(const struct row *row)
+{
+    return row->child != NULL &&
+           atomic_load_explicit(&row->child->ended, /* V9 */
+                                memory_order_acquire) != 0;
+}
+
+static int renew_rows(struct keeper *k)
+{
+    const struct snapshot *listing = k->dir->current;
+    struct children *children = k->children;
+    uint32_t count = 0;
+    struct entry entry;
+
+    for (uint32_t i = 0; i < children->count; i++)
+        count += has_ended(&children->rows[i]);
+    if (children_reserve(children, count, count) != 0)
+        return -ENOMEM;
+    for (size_t at = 0; count > 0 && at < listing->bytes;) {
+        char name[UINT8_MAX + 1];
+        struct row *row;
+
+        at = snapshot_entry(listing, at, &entry);
+        row = children_find(children, entry.ino);
+        if (row == NULL || row->leaving || !has_ended(row))
+            continue;
+        count--;
+        entry_name(&entry, name);
+        if (!row_renew(k, row, name, entry.type))
+            atomic_store_explicit(&more(k->dir)->rows_ended, 1, /* V9 */
+                                  memory_order_relaxed);
+    }
     return 0;
 }
 
@@ -182,13 +224,25 @@ int keep_children(struct vnotify *engine, struct vnode *dir,
         return -ENOMEM;
     k.again = k.children->retry_ns != 0 || wanted != k.children->wanted;
     k.missed_rt_ns = k.children->missed_rt_ns;
+    k.lacks = k.children->lacking;
+    k.children->lacking = false;
+    if (k.again || k.lacks)
+        k.children->missed_rt_ns = 0;
     if (k.again) {
         k.children->retry_ns = 0;
-        k.children->missed_rt_ns = 0;
         want_more(&k, wanted);
     }
-    if (k.again || dir->current->id != k.children->listing)
+    if (k.again || k.lacks || dir->current->id != k.children->listing)
         err = follow(&k);
+    if (err != 0 && k.lacks)
+        k.children->lacking = true;
+    if (atomic_exchange_explicit(&more(dir)->rows_ended, 0, /* V9 */
+                                 memory_order_acquire) != 0 &&
+        renew_rows(&k) != 0) {
+        atomic_store_explicit(&more(dir)->rows_ended, 1, /* V9 */
+                              memory_order_relaxed);
+        err = -ENOMEM;
+    }
     if (k.children->leave_ns != 0 && k.children->leave_ns <= k.now)
         let_leaving_go(&k);
     sweep_children(engine, dir, k.now);

@@ -169,6 +169,30 @@ int offer_to_parents(struct serving *s, struct vnode *vnode,
     return err;
 }
 
+void offer_end_to_parents(struct serving *s, struct vnode *vnode)
+{
+    struct vnotify *engine = s->worker->engine;
+    ck_epoch_section_t section;
+    struct chain_link *at;
+
+    worker_begin_walk(s->worker, &section);
+    for (at = chain_first(&vnode->parents); at != NULL; at = chain_next(at)) {
+        struct child *child = CHAIN_OBJECT(struct child, chain, at);
+        struct vnode *dir = child->dir;
+
+        atomic_store_explicit(&child->ended, 1, /* V9 */
+                              memory_order_release);
+        atomic_store_explicit(&more(dir)->rows_ended, 1, /* V9 */
+                              memory_order_release);
+        barrier_add(&engine->barrier, s->phases);
+        if (claim_post(&dir->claim, &engine->barrier,
+                       claim_generation(&dir->claim), HINT_KEEP,
+                       s->phases) == CLAIM_TAKEN)
+            worker_defer(engine, dir, 0);
+    }
+    worker_end_walk(s->worker, &section);
+}
+
 int offer_findings(struct serving *s, struct vnode *dir)
 {
     struct children *children = more(dir)->children;

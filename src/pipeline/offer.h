@@ -34,6 +34,9 @@ void offer_to_watches(struct serving *, struct vnode *, struct offer *offer,
    child.  0, or -ENOMEM: some may have them and others not. */
 int offer_to_parents(struct serving *, struct vnode *, const struct fate *);
 
+/* V9.  To those directories: it has ended, and its number may be another's. */
+void offer_end_to_parents(struct serving *, struct vnode *);
+
 /* The directory's findings, to its watches; none are left then.  -ENOMEM. */
 int offer_findings(struct serving *, struct vnode *dir);
 

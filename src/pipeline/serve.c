@@ -261,6 +261,8 @@ static int tell_watches(struct serving *s, struct vnode *vnode,
         err = offer_to_parents(s, vnode, &fate);
     if (offer != NULL || fate.self != 0)
         offer_to_watches(s, vnode, offer, &fate);
+    if ((fate.self & SELF_GONE) != 0 && vnode_is_parked(vnode))
+        offer_end_to_parents(s, vnode);
     offer_dispatch(s);
     return err;
 }

@@ -8,7 +8,7 @@
  *           engine is, and each use is one generation of the claim.  So a
  *           stale note can look at any slot and be told that it is stale.
  * Protocol  V1 armed, V2 who watches it and the list of parents, V3 begun,
- *           V5 kept, V6 newest_ns, V7 ask_fd, V8 by_inode.
+ *           V5 kept, V6 newest_ns, V7 ask_fd, V8 by_inode, V9 rows_ended.
  */
 #pragma once
 
@@ -94,6 +94,7 @@ struct more {
     _Atomic uint32_t alarm_listed; /* A1 */
     _Atomic uint32_t content; /* V5: what its children are wanted for
                                  (note_children_wanted) by its watches */
+    _Atomic uint32_t rows_ended; /* V9: some of its children have ended */
     _Atomic uint32_t kept;    /* V5: those that its children are kept for */
     _Atomic uint32_t most_links; /* of what is somebody's child, that it ever
                                     had; 0: one; relaxed: a hint */
