@@ -132,11 +132,21 @@ static bool parse_notes(const char *text, enum vnotify_notes *to)
     return true;
 }
 
+/* 0 on the command line is none; in the config that is the default. */
+static bool parse_budget(const char *text, int *budget)
+{
+    unsigned value;
+
+    if (!parse_number(text, 0, INT_MAX, &value))
+        return false;
+    *budget = value == 0 ? -1 : (int)value;
+    return true;
+}
+
 /* Options with a value that may be wrong: NULL, or what is. */
 static const char *set_value(struct options *options, int key)
 {
     struct vnotify_config *config = &options->config;
-    unsigned value;
 
     switch (key) {
     case KEY_WORKERS:
@@ -154,23 +164,20 @@ static const char *set_value(struct options *options, int key)
                    ? NULL
                    : "--queue-limit takes a number from 1 to 65536, not";
     case KEY_FD_BUDGET:
-        if (!parse_number(optarg, 0, INT_MAX, &value))
-            return "--fd-budget takes a number of descriptors, 0 for none, "
-                   "not";
-        config->fd_budget = value == 0 ? -1 : (int)value;
-        return NULL;
+        return parse_budget(optarg, &config->fd_budget)
+                   ? NULL
+                   : "--fd-budget takes a number of descriptors, 0 for none, "
+                     "not";
     case KEY_WATCH_BUDGET:
-        if (!parse_number(optarg, 0, INT_MAX, &value))
-            return "--watch-budget takes a number of watches, 0 for none, "
-                   "not";
-        config->watch_budget = value == 0 ? -1 : (int)value;
-        return NULL;
+        return parse_budget(optarg, &config->watch_budget)
+                   ? NULL
+                   : "--watch-budget takes a number of watches, 0 for none, "
+                     "not";
     case KEY_OPEN_BUDGET:
-        if (!parse_number(optarg, 0, INT_MAX, &value))
-            return "--open-budget takes a number of descriptors, 0 for none, "
-                   "not";
-        config->open_budget = value == 0 ? -1 : (int)value;
-        return NULL;
+        return parse_budget(optarg, &config->open_budget)
+                   ? NULL
+                   : "--open-budget takes a number of descriptors, 0 for none, "
+                     "not";
     case KEY_CLOSE_WRITE_AFTER:
         return parse_number(optarg, 1, 60000, &config->close_write_after_ms)
                    ? NULL

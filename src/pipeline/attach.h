@@ -35,8 +35,9 @@ struct attaching {
 
 /*
  * Opens the entry without side effects, registers its knote and links a child to
- * its vnode, if descriptors may be spent on it or it is to be parked.  0; -ENOENT if it is not what
- * was listed any more; -EAGAIN if somebody else is about to open it.
+ * its vnode, if descriptors may be spent on it or it is to be parked.  0;
+ * -ENOENT if it is not what was listed any more; -EAGAIN if somebody else is
+ * about to open it.
  */
 int attach_begin(struct attaching *, const char *name, uint8_t type);
 

@@ -186,13 +186,24 @@ void row_let_go(struct keeper *k, struct row *row)
 
 /* Of a child's inode we hold a descriptor, unless it is parked: that one may be
    gone, and its number another's. */
-bool row_has_ended(const struct keeper *k, const struct row *row)
+static bool row_has_ended(const struct keeper *k, const struct row *row)
 {
     struct look look;
 
     return row->child != NULL && vnode_is_parked(row->child->vnode) &&
            vnode_look(k->engine, row->child->vnode, &look) == 0 &&
            look.links == 0;
+}
+
+/* Of what is another inode now. */
+static void take_in_anew(struct keeper *k, struct row *row, const char *name,
+                         uint8_t type, const struct change *come)
+{
+    uint64_t ino = row->ino;
+
+    row_let_go(k, row);
+    row_take_in(k, ino, name, type, come);
+    children_sort(k->children);
 }
 
 bool row_renew(struct keeper *k, struct row *row, const char *name,
@@ -204,11 +215,9 @@ bool row_renew(struct keeper *k, struct row *row, const char *name,
     if (vnode_look_below(k->engine, k->dir, name, &look) != 0 ||
         look.ino != ino)
         return false;
-    row_let_go(k, row);
     k->renewing = true;
-    row_take_in(k, ino, name, type, NULL);
+    take_in_anew(k, row, name, type, NULL);
     k->renewing = false;
-    children_sort(k->children);
     if (children_find(k->children, ino) == NULL)
         miss(k); /* gone between the two */
     return true;
@@ -232,12 +241,7 @@ void row_stay(struct keeper *k, struct row *row, const char *name,
         vnode_look_below(k->engine, k->dir, name, &look) != 0)
         return;
     if (ended || is_newborn(k, &look)) {
-        uint64_t ino = row->ino;
-        uint8_t type = come == NULL ? DT_REG : come->type;
-
-        row_let_go(k, row);
-        row_take_in(k, ino, name, type, come);
-        children_sort(k->children);
+        take_in_anew(k, row, name, come == NULL ? DT_REG : come->type, come);
         return;
     }
     /* A rename changes the time of change, and is no ATTRIB. */

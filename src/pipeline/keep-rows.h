@@ -47,9 +47,6 @@ void row_stay(struct keeper *, struct row *, const char *name,
    anew, if the name is there.  False: it was not.  Reserved before. */
 bool row_renew(struct keeper *, struct row *, const char *name, uint8_t type);
 
-/* Is its inode gone, so that the number may be another's? */
-bool row_has_ended(const struct keeper *, const struct row *);
-
 /* It is not listed any more: it goes, or stays for LEAVE_NS. */
 void row_leave(struct keeper *, struct row *);
 

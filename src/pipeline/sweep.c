@@ -277,8 +277,7 @@ static void sweep_slice(struct vnotify *engine, struct vnode *dir,
         row = children_find(children, entry.ino);
         if (row == NULL || row->child != NULL)
             continue;
-        memcpy(name, entry.name, entry.name_len);
-        name[entry.name_len] = '\0';
+        entry_name(&entry, name);
         sweep_row(&s, row, name);
     }
     children->sweep_at = index;

@@ -125,6 +125,13 @@ static inline void add_known(struct fixture *fx, int host_fd,
     assert_int_equal(kq_add(fx->kq, &kev, &known), 0);
 }
 
+static inline int park(struct fixture *fx, int host_fd)
+{
+    struct look look;
+    assert_int_equal(look_at(host_fd, "", &look), 0);
+    return kq_park(fx->kq, host_fd, &look);
+}
+
 /* Opened without any event of its own. */
 static inline int open_quietly(const char *path)
 {

@@ -29,11 +29,9 @@ static bool overflow(void)
 
 static int watch_parked(struct fixture *fx, const char *name)
 {
-    struct look look;
     make_file(name, "x");
     int host_fd = watch(fx, name);
-    assert_int_equal(look_at(host_fd, "", &look), 0);
-    int id = kq_park(fx->kq, host_fd, &look);
+    int id = park(fx, host_fd);
     assert_true(id >= KQ_PARKED_FIRST);
     close(host_fd);
     return id;

@@ -7,8 +7,6 @@
 
 #include <sys/time.h>
 
-#include "port/look.h"
-
 enum { OPEN, PARKED };
 
 static const char *const homes[] = {"o", "p"};
@@ -20,13 +18,6 @@ static const char *below(int which, const char *name)
     char *path = paths[next++ % 4];
     snprintf(path, sizeof(paths[0]), "%s/%s", homes[which], name);
     return path;
-}
-
-static int park(struct fixture *fx, int host_fd)
-{
-    struct look look;
-    assert_int_equal(look_at(host_fd, "", &look), 0);
-    return kq_park(fx->kq, host_fd, &look);
 }
 
 /* The first that is parked is held, for handles to be opened by: not one that
