@@ -1,6 +1,7 @@
 """Runs of one client: on the kernel's inotify, and beside them under vnotify."""
 import collections
 import concurrent.futures
+import dataclasses
 import os
 import re
 import shutil
@@ -54,6 +55,9 @@ class Judge:
         self.lasting = None
         self.at_speed = (step in getattr(description, "AT_SPEED", ops.AT_SPEED)
                          and not getattr(description, "AS_IS", False))
+        self.rules = [dataclasses.replace(rule, modes=())
+                      for rule in getattr(description, "OPEN", [])
+                      if rule.beside or not rule.modes and not rule.missing]
 
     def reports(self, lines, root):
         found = collections.Counter(self.description.parse(lines, root))
@@ -74,14 +78,20 @@ class Judge:
         kind, _, path = report.partition(" ")
         return kind in follows and f"{follows[kind]} {path}" in found
 
+    def left_open(self, report, path):
+        """By a rule for its kind, which "touched" no longer tells.
+
+        One that is for the client's reports of all modes, or of what is late.
+        """
+        return any(rule.covers(report, self.step, None)
+                   and not rule.covers("touched " + path, self.step, None)
+                   for rule in self.rules)
+
     def touched(self, found):
-        """Which lasting paths are told of at all, by what is not late."""
-        late = [rule for rule in getattr(self.description, "OPEN", [])
-                if rule.beside
-                and (not rule.steps or self.step in rule.steps)]
+        """Which lasting paths are told of at all, by what is not left open."""
         paths = {path for report in found if not USE.match(report)
-                 and not any(re.search(rule.pattern, report) for rule in late)
-                 for path in paths_of(report)}
+                 for path in paths_of(report)
+                 if not self.left_open(report, path)}
         told = paths & self.lasting if self.lasting is not None else paths
         below = ops.RACING.get(self.step)
         told = {path for path in told if not is_below(path, below)}
