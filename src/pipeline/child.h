@@ -87,6 +87,8 @@ struct children {
     uint64_t sweep_ns;  /* the next slice; 0: none */
     uint64_t pause_ns;  /* between passes */
     uint64_t cost_ns, last_cost_ns; /* of this pass, of the one before */
+    uint32_t parkable;  /* rows that this pass could have parked */
+    uint64_t turn_ns;   /* when the next one may (park-turns.h); 0: none is booked */
     uint64_t young_ns;  /* since when changes are too young to tell; 0 */
 };
 

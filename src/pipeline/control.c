@@ -284,10 +284,7 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
     bool made;
     int result = look_at(opened->host_fd, "", &opened->look);
 
-    /* relaxed: of cost alone */
-    atomic_store_explicit(&j.engine->last_join_ns, now_ns(),
-                          memory_order_relaxed);
-
+    park_turns_joined(&j.engine->park_turns, now_ns());
     if (result != 0)
         return result;
     if ((mask & VN_IN_ONLYDIR) != 0 && !S_ISDIR(opened->look.mode))

@@ -27,6 +27,7 @@
 #include "pipeline/instance.h"
 #include "pipeline/lot.h"
 #include "pipeline/note.h"
+#include "pipeline/park-turns.h"
 #include "pipeline/registry.h"
 #include "pipeline/relay.h"
 #include "pipeline/stats.h"
@@ -118,10 +119,7 @@ struct vnotify {
     uint32_t fd_budget, open_budget;
     _Atomic uint32_t watch_budget; /* vnotify_config; 0 once it was found that
                                       nothing can be parked; relaxed: a bound */
-    _Atomic uint64_t last_join_ns; /* of the newest add_watch; relaxed: of cost
-                                      alone */
-    _Atomic uint64_t park_paced_ns; /* when parking rows may go on (sweep.c);
-                                       relaxed: of cost alone */
+    struct park_turns park_turns;  /* of those that park rows: sweep.c */
     uint64_t close_write_after_ns;
     uint64_t hold_long_ns; /* HOLD_LONG_NS_MAX */
 

@@ -18,6 +18,7 @@
 #include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
 #include "pipeline/hash.h"
+#include "pipeline/park-turns.h"
 
 enum {
     SLICE = 1024,                     /* entries: about a millisecond */
@@ -26,9 +27,7 @@ enum {
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
     YOUNG_NS_MAX = 100 * 1000 * 1000,
-    PARK_SHARE = 4,                   /* parking takes a quarter of one */
-    PARK_SLACK_NS = 10 * 1000 * 1000,
-    PARK_QUIET_NS = 100 * 1000 * 1000, /* after the last add_watch */
+    PARK_LOT = 64,                    /* rows of a slice: one or two, too */
 };
 
 static uint32_t fold(uint64_t value)
@@ -75,7 +74,9 @@ struct sweeping {
     struct vnode *dir;
     struct children *children;
     uint64_t now;       /* when the slice began */
-    uint64_t parked_ns; /* what parking has taken of it */
+    bool its_turn;      /* to park rows */
+    uint32_t parked;
+    uint64_t parked_ns; /* what that has taken of the slice */
 };
 
 /* *look is what was there when the child's knote was. */
@@ -103,12 +104,10 @@ static bool attach(struct sweeping *s, struct row *row, const char *name,
 
 /*
  * Who has nothing better to do parks what has not changed, where the host can:
- * then it needs no sweeping any more.  Not while watches are added, whose caller
- * waits for the CPU; not more than a share of the time; and not what may have to
- * be opened to be asked who has it open.
+ * then it needs no sweeping any more.  Not while watches are added, and not what
+ * may have to be opened to be asked who has it open.
  */
-static bool may_park(const struct sweeping *s, const struct look *look,
-                     uint64_t now)
+static bool may_park(const struct sweeping *s, const struct look *look)
 {
     const struct vnotify *engine = s->engine;
     /* relaxed: bounds, kept about right */
@@ -116,14 +115,8 @@ static bool may_park(const struct sweeping *s, const struct look *look,
                                            memory_order_relaxed);
     uint32_t budget = atomic_load_explicit(&engine->watch_budget,
                                            memory_order_relaxed);
-    /* relaxed: of cost alone */
-    uint64_t joined = atomic_load_explicit(&engine->last_join_ns,
-                                           memory_order_relaxed);
-    uint64_t paced = atomic_load_explicit(&engine->park_paced_ns,
-                                          memory_order_relaxed);
 
-    return in_use < budget && joined + PARK_QUIET_NS < now &&
-           paced < now + PARK_SLACK_NS &&
+    return in_use < budget && park_turns_quiet(&engine->park_turns, s->now) &&
            (S_ISREG(look->mode) || S_ISDIR(look->mode)) &&
            s->children->quiet_count == 0 &&
            (s->children->wanted & NOTE_OPENS) == 0;
@@ -132,21 +125,25 @@ static bool may_park(const struct sweeping *s, const struct look *look,
 static bool park(struct sweeping *s, struct row *row, const char *name,
                  struct look *look)
 {
-    uint64_t now = now_ns(), took, paced;
-    bool parked;
+    uint64_t begun = now_ns();
 
-    if (!may_park(s, look, now))
+    if (!attach(s, row, name, true, look))
         return false;
-    parked = attach(s, row, name, true, look);
-    took = now_ns() - now;
-    s->parked_ns += took;
-    /* relaxed: of cost alone: who comes between the two is forgotten */
-    paced = atomic_load_explicit(&s->engine->park_paced_ns,
-                                 memory_order_relaxed);
-    atomic_store_explicit(&s->engine->park_paced_ns,
-                          (paced > now ? paced : now) + PARK_SHARE * took,
-                          memory_order_relaxed);
-    return parked;
+    s->parked++;
+    s->parked_ns += now_ns() - begun;
+    return true;
+}
+
+/* In its turn, which is booked for as many as could be parked. */
+static bool park_in_turn(struct sweeping *s, struct row *row, const char *name,
+                         struct look *look)
+{
+    if (!may_park(s, look))
+        return false;
+    if (s->its_turn)
+        return park(s, row, name, look);
+    s->children->parkable++;
+    return false;
 }
 
 /*
@@ -159,7 +156,8 @@ static bool hold(struct sweeping *s, struct row *row, const char *name,
 {
     return S_ISREG(look->mode) &&
            (s->children->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) == 0 &&
-           (attach(s, row, name, false, look) || park(s, row, name, look));
+           (attach(s, row, name, false, look) ||
+            (may_park(s, look) && park(s, row, name, look)));
 }
 
 /* One swept row. */
@@ -179,7 +177,8 @@ static void sweep_row(struct sweeping *s, struct row *row, const char *name)
     footprint = footprint_of(&look);
     bits = compare(&row->footprint, &footprint, &look);
     young = look.changed > rt - BIRTH_TICK_NS && look.changed <= rt;
-    if (bits != 0 ? hold(s, row, name, &look) : park(s, row, name, &look)) {
+    if (bits != 0 ? hold(s, row, name, &look)
+                  : park_in_turn(s, row, name, &look)) {
         footprint = footprint_of(&look);
         bits = compare(&row->footprint, &footprint, &look);
     } else if (bits != 0 && young) {
@@ -210,6 +209,17 @@ static uint64_t pause_of_all(const struct vnotify *engine)
     /* relaxed: of cost alone */
     return atomic_load_explicit(&engine->sweep_cost_ns, memory_order_relaxed) *
            CPU_SHARE;
+}
+
+/* After a pass that could have parked more. */
+static void book_turn(struct vnotify *engine, struct children *children,
+                      uint64_t now)
+{
+    if (children->turn_ns == 0 && children->parkable != 0)
+        children->turn_ns = park_turns_book(&engine->park_turns, children->parkable, now);
+    children->parkable = 0;
+    if (children->turn_ns != 0)
+        children->sweep_ns = sooner(children->sweep_ns, children->turn_ns);
 }
 
 /*
@@ -252,13 +262,20 @@ static void end_pass(struct vnotify *engine, struct children *children,
     }
     children->sweep_changed = false;
     children->sweep_at = 0;
+    book_turn(engine, children, now);
 }
 
 static void sweep_slice(struct vnotify *engine, struct vnode *dir,
                         uint64_t now)
 {
     struct children *children = more(dir)->children;
-    struct sweeping s = { engine, dir, children, now, 0 };
+    struct sweeping s = {
+        .engine = engine,
+        .dir = dir,
+        .children = children,
+        .now = now,
+        .its_turn = children->turn_ns != 0 && children->turn_ns <= now,
+    };
     uint32_t index = 0, until = children->sweep_at + SLICE;
     char name[UINT8_MAX + 1];
     struct entry entry;
@@ -268,7 +285,8 @@ static void sweep_slice(struct vnotify *engine, struct vnode *dir,
         children->sweep_ns = now + PASS_NS_MIN;
         return;
     }
-    for (; at < dir->current->bytes && index < until; index++) {
+    for (; at < dir->current->bytes && index < until && s.parked < PARK_LOT;
+         index++) {
         struct row *row;
 
         at = snapshot_entry(dir->current, at, &entry);
@@ -283,8 +301,14 @@ static void sweep_slice(struct vnotify *engine, struct vnode *dir,
     children->sweep_at = index;
     children->cost_ns += now_ns() - now - s.parked_ns;
     children->sweep_ns = now_ns() + SLICE_PAUSE_NS;
-    if (at == dir->current->bytes)
-        end_pass(engine, children, now_ns());
+    if (s.parked != 0)
+        children->sweep_ns +=
+            park_turns_parked(&engine->park_turns, s.parked, s.parked_ns);
+    if (at != dir->current->bytes)
+        return;
+    if (s.its_turn)
+        children->turn_ns = 0; /* it is over */
+    end_pass(engine, children, now_ns());
 }
 
 bool sweep_close_later(struct vnotify *engine, struct children *children,

@@ -85,6 +85,20 @@ static void test_rows_are_parked_without_a_descriptor(void **state)
     }
 }
 
+/* Those of one directory are parked in lots, with a pause between them. */
+static void test_rows_of_many_lots_are_all_parked(void **state)
+{
+    (void)state;
+    for (int i = FILES; i < 10 * FILES; i++)
+        make_file(name_of(i));
+    assert_int_equal(add("d", CONTENT), 1);
+    await_vnodes(1 + 10 * FILES);
+    for (int i = 0; i < 10 * FILES; i++) {
+        append_to(name_of(i));
+        expect_file("modify", i);
+    }
+}
+
 static void test_rows_that_are_gone_are_told_once(void **state)
 {
     (void)state;
@@ -213,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_rows_are_parked_without_a_descriptor),
+        CASE(test_rows_of_many_lots_are_all_parked),
         CASE(test_rows_that_are_gone_are_told_once),
         CASE(test_rows_follow_their_files),
         CASE(test_rows_tell_a_number_used_again),
