@@ -4,8 +4,9 @@
  * In each round chokidar, watchpack and @parcel/watcher watch the same
  * generated project (module-tree.h), natively and as guests, in an order drawn
  * anew: from fork() until the client says that it is ready, and from the begin
- * of a save until its report has been read.  Between the two nothing is done
- * for a while (settle_ns), and then what the processes hold is counted.
+ * of a save until its report has been read.  Between the two the processes are
+ * left alone until they have done what they put off until after the start; then
+ * what they hold is counted.
  *
  * Must hold: every client gets ready, and reports every save.
  */
@@ -16,6 +17,7 @@
 #include "devserver-saves.h"
 #include "pace.h"
 #include "place.h"
+#include "process.h"
 #include "table.h"
 #include "user-watches.h"
 
@@ -24,14 +26,17 @@ enum {
     WATCHES_ELSE = 60000,
     /* fs.inotify.max_user_watches, as editors advise to set it */
     WATCHES_USUAL = 524288,
-    SETTLE_NS_MIN = 1000 * 1000 * 1000,
-    SETTLE_NS_A_FILE = 60 * 1000,
+    SETTLE_LOOK_NS = 1000 * 1000 * 1000,
+    SETTLE_LOOKS = 120,
 };
+
+static const double settled_cpu = 0.1; /* of one, as sweeping may go on */
 
 #define READY_DEADLINE_NS UINT64_C(900000000000)
 
 struct figures {
     double ready_s[ROUNDS_MAX];
+    double settled_s[ROUNDS_MAX];
     double p50_ms[SAVE_KINDS + 1][ROUNDS_MAX];
     double p99_ms[SAVE_KINDS + 1][ROUNDS_MAX];
     double saves[SAVE_KINDS + 1]; /* of all rounds */
@@ -70,11 +75,25 @@ static void note_usage(struct figures *figures, unsigned round,
     figures->vnotify_fds[round] = usage.vnotify.descriptors;
 }
 
-/* Until somebody saves: what vnotify has put off until after the start is done
-   by then. */
-static uint64_t settle_ns(void)
+/* Seconds. */
+static double settle(const struct devserver *client)
 {
-    return SETTLE_NS_MIN + tree.files * SETTLE_NS_A_FILE;
+    uint64_t begun = now_ns(), looked = begun;
+    struct usage before, usage;
+
+    process_group_usage(client->pid, &usage);
+    for (int i = 0; i < SETTLE_LOOKS; i++) {
+        before = usage;
+        sleep_until_ns(looked + SETTLE_LOOK_NS);
+        process_group_usage(client->pid, &usage);
+        if (usage.cpu_ns - before.cpu_ns <
+            settled_cpu * (double)(now_ns() - looked))
+            return (double)(looked - begun) / 1e9;
+        looked = now_ns();
+    }
+    fprintf(stderr, "vnotify: %s does not come to rest\n", client->name);
+    failures++;
+    return (double)(looked - begun) / 1e9;
 }
 
 static void run_session(struct session session, unsigned round,
@@ -91,7 +110,7 @@ static void run_session(struct session session, unsigned round,
     devserver_start(&client, session.client, session.variant, tree.root);
     if (devserver_ready(&client, begun + READY_DEADLINE_NS)) {
         figures->ready_s[round] = (double)(now_ns() - begun) / 1e9;
-        sleep_until_ns(now_ns() + settle_ns());
+        figures->settled_s[round] = settle(&client);
         note_usage(figures, round, &client);
         saves_run(&saves, &tree, &client, options.seconds, random);
         failures += saves.unreported;
@@ -170,6 +189,7 @@ static void ready_row(struct table *table, int client, int variant)
     table_number(table, "ready s", middle(mine->ready_s));
     table_number(table, "ready / native",
                  middle_ratio(mine->ready_s, native->ready_s));
+    table_number(table, "at rest after s", middle(mine->settled_s));
     table_number(table, "client MiB", middle(mine->client_mib));
     table_number(table, "client descriptors", middle(mine->client_fds));
     table_number(table, "vnotify MiB", middle(mine->vnotify_mib));
