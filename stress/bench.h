@@ -63,7 +63,8 @@ void bench_list(int dir_fd);
  */
 unsigned long bench_watches(const struct bench *, unsigned long wanted);
 
-/* Waits until a subject has given back what a closed instance held. */
+/* Waits until a subject has given back what a closed instance held, and the
+   kernel has freed its watches; 20 s at most. */
 void bench_settle(const struct agent *);
 
 /* What the machine takes for the parts, in nanoseconds. */
