@@ -28,6 +28,7 @@ enum {
     WATCHES_USUAL = 524288,
     SETTLE_LOOK_NS = 1000 * 1000 * 1000,
     SETTLE_LOOKS = 120,
+    SETTLED_LOOKS = 3, /* on end: there are lulls */
 };
 
 static const double settled_cpu = 0.1; /* of one, as sweeping may go on */
@@ -78,22 +79,26 @@ static void note_usage(struct figures *figures, unsigned round,
 /* Seconds. */
 static double settle(const struct devserver *client)
 {
-    uint64_t begun = now_ns(), looked = begun;
+    uint64_t begun = now_ns(), looked = begun, busy = begun;
     struct usage before, usage;
 
     process_group_usage(client->pid, &usage);
-    for (int i = 0; i < SETTLE_LOOKS; i++) {
+    for (int i = 0, quiet = 0; i < SETTLE_LOOKS; i++) {
         before = usage;
         sleep_until_ns(looked + SETTLE_LOOK_NS);
         process_group_usage(client->pid, &usage);
-        if (usage.cpu_ns - before.cpu_ns <
-            settled_cpu * (double)(now_ns() - looked))
-            return (double)(looked - begun) / 1e9;
+        if (usage.cpu_ns - before.cpu_ns >
+            settled_cpu * (double)(now_ns() - looked)) {
+            quiet = 0;
+            busy = now_ns();
+        } else if (++quiet == SETTLED_LOOKS) {
+            return (double)(busy - begun) / 1e9;
+        }
         looked = now_ns();
     }
     fprintf(stderr, "vnotify: %s does not come to rest\n", client->name);
     failures++;
-    return (double)(looked - begun) / 1e9;
+    return (double)(busy - begun) / 1e9;
 }
 
 static void run_session(struct session session, unsigned round,
