@@ -36,6 +36,10 @@ OPEN = [
          "node watches files by inode, and natively misses some that git has "
          "replaced: then those that vnotify tells of are more",
          steps=("git checkout", "git checkout back"), beside=True),
+    Open(r"^touched project/",
+         "and of those that six native runs have told of it may miss some, as "
+         "the next native run would: the runs differ in up to 84 of 200",
+         steps=("git checkout", "git checkout back"), missing=20),
 ]
 
 
