@@ -88,7 +88,7 @@ struct children {
     uint64_t pause_ns;  /* between passes */
     uint64_t cost_ns, last_cost_ns; /* of this pass, of the one before */
     uint32_t parkable;  /* rows that this pass could have parked */
-    uint64_t turn_ns;   /* when the next one may (park-turns.h); 0: none is booked */
+    uint64_t turn_ns;   /* its turn to park them (park-turns.h), or 0 */
     uint64_t young_ns;  /* since when changes are too young to tell; 0 */
 };
 

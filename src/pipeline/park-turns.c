@@ -45,7 +45,8 @@ uint64_t park_turns_book(struct park_turns *turns, uint32_t rows, uint64_t now)
 }
 
 /* A lot that was in the way of others must not put off all turns after it. */
-uint64_t park_turns_parked(struct park_turns *turns, uint32_t rows, uint64_t took_ns)
+uint64_t park_turns_parked(struct park_turns *turns, uint32_t rows,
+                           uint64_t took_ns)
 {
     uint64_t usual = cost_of_one(turns), each = took_ns / rows;
 

@@ -32,4 +32,5 @@ uint64_t park_turns_book(struct park_turns *, uint32_t rows, uint64_t now);
 
 /* So many were parked, and took so long.  What to wait before the next ones of
    the same turn, in nanoseconds. */
-uint64_t park_turns_parked(struct park_turns *, uint32_t rows, uint64_t took_ns);
+uint64_t park_turns_parked(struct park_turns *, uint32_t rows,
+                           uint64_t took_ns);

@@ -216,7 +216,8 @@ static void book_turn(struct vnotify *engine, struct children *children,
                       uint64_t now)
 {
     if (children->turn_ns == 0 && children->parkable != 0)
-        children->turn_ns = park_turns_book(&engine->park_turns, children->parkable, now);
+        children->turn_ns =
+            park_turns_book(&engine->park_turns, children->parkable, now);
     children->parkable = 0;
     if (children->turn_ns != 0)
         children->sweep_ns = sooner(children->sweep_ns, children->turn_ns);
