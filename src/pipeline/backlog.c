@@ -87,6 +87,7 @@ static void accept_offer(struct vnotify *engine, struct watch *watch)
         span_offers(engine, watch, offer);
     offer_release(engine, untold->latest);
     untold->latest = offer;
+    untold->grown = true;
     if (untold->crossed_ns < offer->crossed_ns)
         untold->crossed_ns = offer->crossed_ns;
 }
@@ -125,8 +126,14 @@ static bool take_contents(struct watch *watch)
 
 static void take_self(struct watch *watch)
 {
-    watch->untold->self |=
+    const uint32_t waits_for_names =
+        SELF_GONE | VN_IN_DELETE_SELF | VN_IN_MOVE_SELF;
+    uint32_t self =
         atomic_exchange_explicit(&watch->self, 0, memory_order_acq_rel); /* W3 */
+
+    watch->untold->self |= self;
+    if ((self & waits_for_names) != 0)
+        watch->untold->grown = true;
 }
 
 /* What the object says of itself is for the next round, and is as old as what

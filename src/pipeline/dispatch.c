@@ -19,6 +19,7 @@
 #include "abi/linux-inotify.h"
 #include "pipeline/backlog.h"
 #include "pipeline/engine.h"
+#include "pipeline/hold.h"
 #include "pipeline/round.h"
 
 /* Telling. */
@@ -245,7 +246,7 @@ void dispatch_abandon(struct vnotify_instance *instance)
         end_telling(instance->engine, instance);
     for (watch = backlog_take(instance); watch != NULL; watch = next) {
         next = watch->untold->next;
-        round_stop_holding(&d, watch);
+        hold_end(&d, watch);
         backlog_drop(instance->engine, watch);
     }
 }

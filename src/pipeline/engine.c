@@ -272,9 +272,26 @@ static void await_cycle(struct vnotify *engine)
     barrier_await(&engine->barrier, barrier_request(&engine->barrier));
 }
 
+/* What was held beyond a barrier has hold.c's time to be told in.  One more
+   cycle then, since the last of it may be just about to be told. */
+static void await_prolonged(struct vnotify *engine, uint64_t prolonged_before)
+{
+    uint64_t until = now_ns() + HOLD_IDLE_NS_MAX;
+
+    /* E1: relaxed, as below */
+    if (atomic_load_explicit(&engine->prolonged_ever, memory_order_relaxed) ==
+        prolonged_before)
+        return;
+    while (atomic_load_explicit(&engine->prolonged, memory_order_relaxed) !=
+               0 &&
+           now_ns() < until)
+        await_cycle(engine);
+    await_cycle(engine);
+}
+
 int vnotify_sync(struct vnotify *engine)
 {
-    uint64_t held;
+    uint64_t held, prolonged;
     bool failing;
 
     if (all_quiet(engine))
@@ -284,6 +301,10 @@ int vnotify_sync(struct vnotify *engine)
     held = atomic_load_explicit(&engine->held_ever, memory_order_relaxed);
     if (atomic_load_explicit(&engine->holds, memory_order_relaxed) != 0)
         held--; /* any number that it is not any more */
+    prolonged =
+        atomic_load_explicit(&engine->prolonged_ever, memory_order_relaxed);
+    if (atomic_load_explicit(&engine->prolonged, memory_order_relaxed) != 0)
+        prolonged--;
     await_cycle(engine);
     /* What waits for a rename's other half since then is let go by a second
        cycle, and told in a third. */
@@ -291,6 +312,7 @@ int vnotify_sync(struct vnotify *engine)
         held) {
         await_cycle(engine);
         await_cycle(engine);
+        await_prolonged(engine, prolonged);
     }
     /* What was being listed when the retries were ordered was not found by
        them: if it failed, the next order finds it; if not, it is told now. */

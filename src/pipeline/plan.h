@@ -40,7 +40,9 @@ struct plan_source {
     bool may_wait;             /* in: its other half may yet come */
     bool may_wait_long;        /* in: so may what decides on the order: the end
                                   of what is gone, the name of what moved */
-    bool may_precede;          /* in: something earlier may yet come; dispatch's */
+    bool may_precede;          /* in: something earlier may yet come; hold.c's */
+    bool is_due;               /* in: it has waited for all that there was when
+                                  it began to; hold.c's */
     bool waits;                /* out of plan_pair; in of plan_order */
     bool waits_long;           /* out: it waits for that, or with one that
                                   does */

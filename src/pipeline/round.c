@@ -9,40 +9,7 @@
 #include "abi/linux-inotify.h"
 #include "pipeline/backlog.h"
 #include "pipeline/engine.h"
-
-/* What waits for a rename's other half, or for what is told before it. */
-
-void round_stop_holding(struct dispatch *d, struct watch *watch)
-{
-    if (watch->untold->hold_ticket == 0)
-        return;
-    watch->untold->hold_ticket = 0;
-    /* E1: relaxed: sync reads it after a barrier that orders us */
-    atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
-}
-
-/* Lets go what has waited long enough: a barrier is reached, and all that was
-   noted before it is here; or it takes too long. */
-static void look_at_hold(struct dispatch *d, struct watch *watch)
-{
-    struct untold *untold = watch->untold;
-    uint64_t waited = now_ns() - untold->hold_since_ns;
-    uint64_t skew = kq_rename_skew_ns(d->engine->kq);
-    bool all_here = waited >= skew &&
-                    barrier_reached(&d->engine->barrier, untold->hold_ticket);
-
-    /* relaxed: of how long to wait alone */
-    bool slow = atomic_load_explicit(&d->engine->slow_busy,
-                                     memory_order_relaxed) != 0;
-
-    untold->let_go =
-        untold->let_go || all_here ||
-        waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
-    untold->let_go_at_last = untold->let_go_at_last || all_here ||
-                             waited >= d->engine->hold_long_ns + skew;
-    if (untold->let_go_at_last || (untold->let_go && !untold->waits_long))
-        round_stop_holding(d, watch);
-}
+#include "pipeline/hold.h"
 
 void round_sift(struct dispatch *d)
 {
@@ -53,12 +20,10 @@ void round_sift(struct dispatch *d)
         struct watch *next = watch->untold->next;
 
         watch->listed = false;
-        if (watch->untold->hold_ticket != 0)
-            look_at_hold(d, watch);
         if (backlog_is_due(watch)) {
             backlog_append(instance, watch);
         } else {
-            round_stop_holding(d, watch);
+            hold_end(d, watch);
             backlog_drop(d->engine, watch);
         }
         watch = next;
@@ -127,10 +92,6 @@ static int make_source(struct dispatch *d, struct watch *watch,
     uint32_t mask =
         atomic_load_explicit(&watch->mask, memory_order_relaxed);
     bool ended = !watch_live(watch); /* by rm_watch: only IGNORED is left */
-    /* relaxed: of cost alone */
-    bool alone = atomic_load_explicit(&d->instance->watches,
-                                      memory_order_relaxed) <= 1;
-    bool has_children = vnode->is_dir && (mask & NOTE_CONTENT) != 0;
     int err = 0;
 
     *source = (struct plan_source){
@@ -140,10 +101,8 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .ends = (untold->self & (SELF_IGNORED | SELF_GONE)) != 0,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = has_crossed(d, watch),
-        .may_wait = !untold->let_go && !alone,
-        .may_wait_long = !untold->let_go_at_last && !alone,
-        .may_precede = !untold->let_go && (!alone || has_children),
     };
+    hold_look(d, watch, source);
     if (ended)
         return 0;
     source->self =
@@ -159,62 +118,6 @@ static int make_source(struct dispatch *d, struct watch *watch,
     return err;
 }
 
-/*
- * Is nothing else under way that could bring a rename's other half?  Then
- * there is none.  The order matters: first the port and the items, then our
- * inbox, each looking at what the one before may have turned into.
- */
-static bool nothing_under_way(struct dispatch *d)
-{
-    return kq_rename_skew_ns(d->engine->kq) == 0 &&
-           engine_all_served(d->engine,
-                             (unsigned)(__builtin_popcount(d->phases) +
-                                        __builtin_popcount(d->held_phases))) &&
-           handoff_empty(&d->instance->inbox);
-}
-
-/*
- * Settles who waits.  Something may wait for more only while more can come; to
- * keep the host's order (vnotify_config.ordered), all wait while it can, until
- * one of them has waited long enough; from then on those alone that wait long.
- */
-static void settle_waiting(struct dispatch *d, struct plan_source *sources,
-                           uint32_t count, bool any)
-{
-    bool ordered = d->engine->ordered, all = ordered, wait;
-
-    if (!any && !ordered)
-        return;
-    wait = !nothing_under_way(d);
-    for (uint32_t i = 0; ordered && i < count; i++)
-        all = all && sources[i].may_precede;
-    for (uint32_t i = 0; i < count; i++) {
-        sources[i].waits_long = wait && sources[i].waits_long;
-        sources[i].waits = wait && (all || sources[i].waits_long ||
-                                    (!ordered && sources[i].waits));
-    }
-}
-
-/* Keeps what waits in the pending list, with a barrier to wait for. */
-static void hold(struct dispatch *d, struct watch *watch, bool waits_long,
-                 uint64_t *ticket)
-{
-    backlog_append(d->instance, watch);
-    watch->untold->waits_long = waits_long;
-    if (watch->untold->hold_ticket != 0)
-        return;
-    /* E1: relaxed: sync reads it after a barrier that orders us, a reader in
-       the turn that the request leads to */
-    atomic_fetch_add_explicit(&d->engine->holds, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&d->engine->held_ever, 1, memory_order_relaxed);
-    if (*ticket == 0) {
-        *ticket = barrier_request(&d->engine->barrier);
-        tally_add(d->tally, TALLY_HOLDS, 1);
-    }
-    watch->untold->hold_ticket = *ticket;
-    watch->untold->hold_since_ns = now_ns();
-}
-
 /* From here the plan tells this watch's guest: told moves on. */
 static void commit(struct dispatch *d, struct watch *watch,
                    struct telling *telling)
@@ -222,7 +125,7 @@ static void commit(struct dispatch *d, struct watch *watch,
     struct vnotify *engine = d->engine;
     struct untold *untold = watch->untold;
 
-    round_stop_holding(d, watch);
+    hold_end(d, watch);
     *telling = (struct telling){ watch, untold->latest, untold->own };
     if (untold->latest != NULL) {
         snapshot_release(&engine->arenas, watch->told);
@@ -252,7 +155,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
         watch->listed = false;
         if (sources[index].waits) {
             instance->tellings[index] = (struct telling){ 0 };
-            hold(d, watch, sources[index].waits_long, &ticket);
+            hold_begin(d, watch, &ticket);
         } else {
             expect_crossings(d, watch, &sources[index]);
             commit(d, watch, &instance->tellings[index]);
@@ -336,7 +239,7 @@ int round_plan(struct dispatch *d)
     if (err == 0)
         err = plan_pair(&instance->plan, sources, count);
     if (err >= 0)
-        settle_waiting(d, sources, count, err > 0);
+        hold_settle(d, sources, count, err > 0);
     if (err >= 0)
         err = plan_order(&instance->plan, sources, count,
                          &d->engine->last_cookie);

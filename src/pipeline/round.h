@@ -30,6 +30,3 @@ void round_sift(struct dispatch *);
 
 /* 1: a plan is there to be told; 0: nothing to tell now; or -ENOMEM. */
 int round_plan(struct dispatch *);
-
-/* What is pending of the watch waits no more. */
-void round_stop_holding(struct dispatch *, struct watch *);

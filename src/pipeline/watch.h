@@ -96,11 +96,11 @@ struct untold {
     uint64_t noted;        /* as watch.noted */
     uint64_t crossed_ns;   /* as offer.crossed_ns */
     uint64_t hold_ticket;  /* 0: not held; else the barrier to wait for */
-    uint64_t hold_since_ns;
+    uint64_t ticket_ns;    /* when it was asked for */
+    uint64_t hold_since_ns; /* and the first one of this hold: hold.h */
     uint32_t self;         /* as watch.self */
-    bool waits_long;       /* held for what decides on the order (plan.h) */
-    bool let_go;           /* waited long enough: tell as it is */
-    bool let_go_at_last;   /* even for that */
+    bool grown;            /* what it may lack is younger than the ticket */
+    bool prolonged;        /* counted in engine.prolonged */
 };
 
 struct vnotify;

@@ -30,17 +30,31 @@ static struct vnode *vnode_of(int wd)
                : seat_watch(seat)->vnode;
 }
 
-/* Until it is given back, all that is noted of it waits. */
-static struct vnode *begin_listing(int wd)
+/* Once nobody serves it; until it is given back, all that is noted of it
+   waits. */
+static struct vnode *take(int wd)
 {
     struct vnode *vnode = vnode_of(wd);
 
-    sync_now();
     while (claim_post(&vnode->claim, &engine->barrier,
                       claim_generation(&vnode->claim), 0,
                       BARRIER_UNCOUNTED) != CLAIM_TAKEN)
         sched_yield();
     return vnode;
+}
+
+static struct vnode *begin_listing(int wd)
+{
+    sync_now();
+    return take(wd);
+}
+
+static uint64_t listings(void)
+{
+    struct vnotify_stats stats;
+
+    vnotify_stats(engine, &stats);
+    return stats.listings;
 }
 
 static bool readable_within(int ms)
@@ -102,6 +116,32 @@ static void test_engine_tells_an_end_before_the_parent_does(void **state)
     assert_false(readable_within(LONG_MS));
     worker_give_back(engine, vnode);
     wait_for_events_to("2 delete x, 2 delete-self, 2 ignored, 1 delete/ d");
+}
+
+/* The barrier that the parent waits for is reached when the first end is here,
+   and says nothing of what went after it was asked for. */
+static void test_engine_waits_on_for_an_end_that_is_younger(void **state)
+{
+    struct vnode *first, *second;
+    uint64_t before;
+
+    (void)state;
+    make_watched((const char *const[]){ "d", "e", NULL });
+    first = begin_listing(2);
+    second = begin_listing(3);
+    remove_dir("d");
+    while (atomic_load(&engine->barrier.draining) == 0)
+        sched_yield();
+    before = listings();
+    remove_dir("e");
+    while (listings() == before)
+        sched_yield();
+    worker_give_back(engine, take(1)); /* the parent was listed without e */
+    worker_give_back(engine, first);
+    wait_for_events_to("2 delete-self, 2 ignored");
+    assert_false(readable_within(LONG_MS));
+    worker_give_back(engine, second);
+    wait_for_events_to("3 delete-self, 3 ignored, 1 delete/ e, 1 delete/ d");
 }
 
 static void test_engine_tells_nested_ends_from_within(void **state)
@@ -205,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(test_engine_tells_an_end_before_the_parent_does),
+        ENGINE_TEST(test_engine_waits_on_for_an_end_that_is_younger),
         ENGINE_TEST(test_engine_tells_nested_ends_from_within),
         ENGINE_TEST(test_engine_holds_up_no_other_watch_for_an_end),
         ENGINE_TEST(test_engine_waits_for_an_end_no_longer_than_it_may),

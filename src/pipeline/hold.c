@@ -1,0 +1,143 @@
+#include "pipeline/hold.h"
+
+#include "pipeline/backlog.h"
+#include "pipeline/engine.h"
+#include "pipeline/plan.h"
+#include "pipeline/round.h"
+
+static bool is_reached(struct dispatch *d, const struct untold *untold)
+{
+    return now_ns() - untold->ticket_ns >= kq_rename_skew_ns(d->engine->kq) &&
+           barrier_reached(&d->engine->barrier, untold->hold_ticket);
+}
+
+void hold_end(struct dispatch *d, struct watch *watch)
+{
+    struct untold *untold = watch->untold;
+
+    if (untold->hold_ticket == 0)
+        return;
+    untold->hold_ticket = 0;
+    /* E1: relaxed, both: sync reads them after a barrier that orders us */
+    atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
+    if (untold->prolonged)
+        atomic_fetch_sub_explicit(&d->engine->prolonged, 1, /* E1 */
+                                  memory_order_relaxed);
+    untold->prolonged = false;
+}
+
+void hold_look(struct dispatch *d, const struct watch *watch,
+               struct plan_source *source)
+{
+    const struct untold *untold = watch->untold;
+    uint64_t skew = kq_rename_skew_ns(d->engine->kq);
+    bool held = untold->hold_ticket != 0;
+    uint64_t waited = held ? now_ns() - untold->hold_since_ns : 0;
+    bool reached = held && is_reached(d, untold);
+    bool all_here = reached && !untold->grown;
+    /* relaxed, here and below: of how long to wait, and of cost */
+    bool slow = atomic_load_explicit(&d->engine->slow_busy,
+                                     memory_order_relaxed) != 0;
+    bool alone = atomic_load_explicit(&d->instance->watches,
+                                      memory_order_relaxed) <= 1;
+    uint32_t mask =
+        atomic_load_explicit(&watch->mask, memory_order_relaxed);
+    bool has_children = watch->vnode->is_dir && (mask & NOTE_CONTENT) != 0;
+    bool overdue =
+        waited >= (slow || reached ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+
+    source->may_wait = !alone && !all_here && !overdue;
+    source->may_wait_long =
+        !alone && !all_here && waited < d->engine->hold_long_ns + skew;
+    source->may_precede = !overdue && (!alone || has_children);
+    source->is_due = reached || untold->prolonged;
+}
+
+/*
+ * Is nothing else under way that could bring a rename's other half?  Then
+ * there is none.  The order matters: first the port and the items, then our
+ * inbox, each looking at what the one before may have turned into.
+ */
+static bool nothing_under_way(struct dispatch *d)
+{
+    return kq_rename_skew_ns(d->engine->kq) == 0 &&
+           engine_all_served(d->engine,
+                             (unsigned)(__builtin_popcount(d->phases) +
+                                        __builtin_popcount(d->held_phases))) &&
+           handoff_empty(&d->instance->inbox);
+}
+
+/* With `ordered`: may everything wait?  Not for the order alone once something
+   is due, and for nothing once something is overdue. */
+static bool all_may_wait(const struct plan_source *sources, uint32_t count)
+{
+    bool any_due = false, any_lacks = false;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!sources[i].may_precede)
+            return false;
+        any_due = any_due || sources[i].is_due;
+        any_lacks = any_lacks || sources[i].waits;
+    }
+    return any_lacks || !any_due;
+}
+
+void hold_settle(struct dispatch *d, struct plan_source *sources,
+                 uint32_t count, bool any)
+{
+    bool ordered = d->engine->ordered;
+    bool wait, all;
+
+    if (!any && !ordered)
+        return;
+    wait = !nothing_under_way(d);
+    all = ordered && all_may_wait(sources, count);
+    for (uint32_t i = 0; i < count; i++) {
+        sources[i].waits_long = wait && sources[i].waits_long;
+        sources[i].waits = wait && (all || sources[i].waits_long ||
+                                    (!ordered && sources[i].waits));
+    }
+}
+
+/* Counted for vnotify_sync, which has seen to one barrier.  E1: relaxed: it
+   reads them after a barrier that orders us, a reader in the turn that our
+   request leads to. */
+static void count_hold(struct vnotify *engine, struct untold *untold,
+                       bool is_first)
+{
+    if (is_first) {
+        atomic_fetch_add_explicit(&engine->holds, 1, /* E1 */
+                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&engine->held_ever, 1, /* E1 */
+                                  memory_order_relaxed);
+    } else if (!untold->prolonged) {
+        untold->prolonged = true;
+        atomic_fetch_add_explicit(&engine->prolonged, 1, /* E1 */
+                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&engine->prolonged_ever, 1, /* E1 */
+                                  memory_order_relaxed);
+    }
+}
+
+void hold_begin(struct dispatch *d, struct watch *watch, uint64_t *ticket)
+{
+    struct vnotify *engine = d->engine;
+    struct untold *untold = watch->untold;
+    bool is_first = untold->hold_ticket == 0;
+
+    backlog_append(d->instance, watch);
+    if (!is_first && !is_reached(d, untold))
+        return;
+    count_hold(engine, untold, is_first);
+    if (!is_first && !untold->grown)
+        return; /* it waits with others, that lack something */
+    if (*ticket == 0) {
+        *ticket = barrier_request(&engine->barrier);
+        tally_add(d->tally, TALLY_HOLDS, 1);
+    }
+    untold->hold_ticket = *ticket;
+    untold->ticket_ns = now_ns();
+    untold->grown = false;
+    if (is_first)
+        untold->hold_since_ns = untold->ticket_ns;
+}
