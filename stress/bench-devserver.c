@@ -2,8 +2,8 @@
  * bench-devserver - the watchers of dev servers, on a tree of their size
  *
  * In each round chokidar, watchpack and @parcel/watcher watch the same
- * generated project (module-tree.h), natively and as guests, in an order drawn
- * anew: from fork() until the client says that it is ready, and from the begin
+ * generated project (module-tree.h), natively, as guests and, as a floor for
+ * those, trapped only (trap-only.c), in an order drawn anew: from fork() until the client says that it is ready, and from the begin
  * of a save until its report has been read.  Between the two the processes are
  * left alone until they have done what they put off until after the start; then
  * what they hold is counted.
@@ -52,7 +52,7 @@ struct session {
 
 static struct figures all[DEVSERVERS][VARIANTS];
 static struct options options = { .rounds = 5, .seconds = 3, .scale = 1,
-                                  .subjects = "native,guest" };
+                                  .subjects = "native,trapped,guest" };
 static struct module_tree tree;
 static unsigned long failures;
 

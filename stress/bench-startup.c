@@ -92,7 +92,8 @@ static struct table *make_table(const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .rounds = 5 };
+    struct options options = { .rounds = 5,
+                               .subjects = "native,guest,strict" };
     enum variant_id ids[VARIANTS];
     unsigned count;
     uint64_t random;

@@ -85,8 +85,8 @@ static struct table *make_table(const struct options *options)
 int main(int argc, char **argv)
 {
     struct options options = { .seconds = 0.2, .rounds = 5 };
-    enum variant_id ids[VARIANTS] = { VARIANT_NATIVE, VARIANT_GUEST,
-                                      VARIANT_STRICT };
+    enum variant_id ids[] = { VARIANT_NATIVE, VARIANT_GUEST, VARIANT_STRICT };
+    const unsigned count = sizeof(ids) / sizeof(ids[0]);
     struct place places[PLACES_MAX];
     unsigned place_count;
     uint64_t random;
@@ -100,8 +100,8 @@ int main(int argc, char **argv)
     random = options.seed;
     place_count = places_open(&options, places);
     for (unsigned round = 0; round < options.rounds; round++) {
-        variants_shuffle(ids, VARIANTS, &random);
-        for (unsigned i = 0; i < VARIANTS; i++)
+        variants_shuffle(ids, count, &random);
+        for (unsigned i = 0; i < count; i++)
             right &= run_variant(&options, ids[i], &places[place_count - 1],
                                  round);
     }

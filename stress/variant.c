@@ -11,8 +11,9 @@ enum { WORDS_MAX = 16, PATH_BYTES = 600, SIGNAL_STATUS = 128 };
 
 const struct variant variants[VARIANTS] = {
     { "native", { NULL } },
-    { "guest", { "--notes=freebsd", NULL } },
-    { "strict", { "--strict", NULL } },
+    { "guest", { "../vnotify", "run", "--notes=freebsd", "--", NULL } },
+    { "strict", { "../vnotify", "run", "--strict", "--", NULL } },
+    { "trapped", { "trap-only", NULL } },
 };
 
 static _Noreturn void give_up(const char *what, const char *name)
@@ -66,13 +67,9 @@ pid_t variant_start(enum variant_id id, const char *const *argv, int out)
     unsigned count = 0;
     pid_t pid;
 
-    if (id != VARIANT_NATIVE) {
-        words[count++] = beside_us("../vnotify");
-        words[count++] = "run";
-        for (int i = 0; variants[id].options[i] != NULL; i++)
-            words[count++] = variants[id].options[i];
-        words[count++] = "--";
-    }
+    for (; variants[id].words[count] != NULL; count++)
+        words[count] = count == 0 ? beside_us(variants[id].words[0])
+                                  : variants[id].words[count];
     while (count < WORDS_MAX - 1 && *argv != NULL)
         words[count++] = *argv++;
     words[count] = NULL;

@@ -4,6 +4,7 @@
  *     native   as it is
  *     guest    under `vnotify run`
  *     strict   under `vnotify run --strict`
+ *     trapped  under trap-only: natively, but for the traps
  *
  * Threads: one.  Errors: a message, and exit with 125.
  */
@@ -13,11 +14,18 @@
 
 #include "options.h"
 
-enum variant_id { VARIANT_NATIVE, VARIANT_GUEST, VARIANT_STRICT, VARIANTS };
+enum variant_id {
+    VARIANT_NATIVE,
+    VARIANT_GUEST,
+    VARIANT_STRICT,
+    VARIANT_TRAPPED,
+    VARIANTS
+};
 
 struct variant {
     const char *name;
-    const char *options[2]; /* of vnotify run, NULL after the last */
+    const char *words[5]; /* before the program's, NULL after the last; the
+                             first is a file beside us */
 };
 
 extern const struct variant variants[VARIANTS];

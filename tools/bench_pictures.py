@@ -3,9 +3,10 @@ import os
 import subprocess
 
 # One colour a subject in every picture, told apart without colour as well.
-SUBJECTS = ['native', 'engine', 'guest', 'global-lock', 'relay']
+SUBJECTS = ['native', 'trapped', 'engine', 'guest', 'global-lock', 'relay']
 COLOURS = {'native': '#444444', 'engine': '#0072b2', 'guest': '#009e73',
-           'global-lock': '#d55e00', 'relay': '#cc79a7'}
+           'global-lock': '#d55e00', 'relay': '#cc79a7',
+           'trapped': '#cc79a7'}
 POINTS = {'native': 7, 'engine': 5, 'guest': 9, 'global-lock': 13,
           'relay': 11}
 

@@ -122,8 +122,9 @@ def projects(benches):
     yield ('dev servers: ready / native', '<= 1.5',
            extent(column(rows_of(benches, 'devserver'), 'ready / native',
                          subject='guest')),
-           'a trapped add_watch for each native one: see '
-           '*A guest\'s system calls*')
+           extent(column(rows_of(benches, 'devserver'), 'ready / native',
+                         subject='trapped')) +
+           ': each add_watch trapped, its four primitives, and no more')
     yield ('save to report - native, ms', '<= 1',
            extent(column(rows_of(benches, 'devserver', 1), 'p50 - native ms',
                          subject='guest', save='any')), '')

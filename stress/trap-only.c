@@ -1,0 +1,159 @@
+/*
+ * trap-only - the least that serving a guest's inotify_add_watch can take
+ *
+ *     trap-only PROGRAM [ARG...]
+ *
+ * The program runs natively, but each inotify_add_watch of its is trapped, as
+ * vnotify's guests' are.  Before the kernel does it, this process reads the
+ * path, opens what it names, looks at it, watches it and, if it is a directory,
+ * lists it: what an emulator that learns names by listing has to do, and
+ * nothing else.  A floor for benchmarks; it takes absolute paths.
+ *
+ * Threads: one.  Exits with the program's status, 128 + N for signal N.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "emulator/channel.h"
+#include "emulator/filter.h"
+
+enum { SIGNAL_STATUS = 128, OURS = 125, LISTING_BYTES = 32768 };
+
+static _Noreturn void give_up(const char *what, int error)
+{
+    fprintf(stderr, "vnotify: trap-only: %s: %s\n", what, strerror(error));
+    exit(OURS);
+}
+
+/* From here on the calling thread's add_watch goes to the descriptor's owner,
+   and so does that of all that it starts. */
+static int trap_add_watch(void)
+{
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+    int error = ctx == NULL ? -ENOMEM : 0;
+
+    if (error == 0)
+        error = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY,
+                                 SCMP_SYS(inotify_add_watch), 0);
+    if (error == 0)
+        error = seccomp_load(ctx);
+    return error == 0 ? seccomp_notify_fd(ctx) : error;
+}
+
+static _Noreturn void run(int end, char **argv)
+{
+    int listener = trap_add_watch();
+    int error = listener < 0
+                    ? listener
+                    : channel_send(end, CHANNEL_LISTENER, 0, listener);
+
+    if (error < 0)
+        give_up("trap", -error);
+    close(end);
+    close(listener);
+    execvp(argv[0], argv);
+    give_up(argv[0], errno);
+}
+
+static void list(int fd)
+{
+    static char buf[LISTING_BYTES];
+
+    while (syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0)
+        ;
+}
+
+/* Failures are the program's to see, when the kernel does it. */
+static void do_as_an_emulator(int instance, const struct seccomp_notif *call)
+{
+    char path[PATH_MAX];
+    struct iovec to = { path, sizeof(path) - 1 };
+    struct iovec from = { (void *)(uintptr_t)call->data.args[1],
+                          sizeof(path) - 1 };
+    ssize_t length =
+        process_vm_readv((pid_t)call->pid, &to, 1, &from, 1, 0);
+    struct stat what;
+    int fd;
+
+    if (length <= 0)
+        return;
+    path[length] = '\0';
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &what) == 0 &&
+        inotify_add_watch(instance, path, (uint32_t)call->data.args[2]) >= 0 &&
+        S_ISDIR(what.st_mode))
+        list(fd);
+    close(fd);
+}
+
+/* Until no task has the filter any more. */
+static void serve(int listener)
+{
+    int instance = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    struct seccomp_notif *call;
+    struct seccomp_notif_resp *answer;
+    struct pollfd from = { .fd = listener, .events = POLLIN };
+
+    if (instance < 0)
+        give_up("inotify_init1", errno);
+    if (seccomp_notify_alloc(&call, &answer) != 0)
+        give_up("memory", ENOMEM);
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+          SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    for (;;) {
+        memset(call, 0, sizeof(*call));
+        if (seccomp_notify_receive(listener, call) != 0) {
+            if (poll(&from, 1, 0) > 0 && (from.revents & POLLHUP) != 0)
+                break;
+            continue;
+        }
+        do_as_an_emulator(instance, call);
+        *answer = (struct seccomp_notif_resp){
+            .id = call->id,
+            .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+        };
+        seccomp_notify_respond(listener, answer);
+    }
+    seccomp_notify_free(call, answer);
+}
+
+int main(int argc, char **argv)
+{
+    struct channel_message message;
+    int ends[2], listener = -1, status;
+    int error = argc < 2 ? -EINVAL : channel_create(ends);
+    pid_t pid;
+
+    if (error < 0)
+        give_up("give a program to run", -error);
+    pid = fork();
+    if (pid < 0)
+        give_up("fork", errno);
+    if (pid == 0)
+        run(ends[1], argv + 1);
+    close(ends[1]);
+    if (channel_receive(ends[0], &message, &listener) == 0 && listener >= 0)
+        serve(listener);
+    while (waitpid(pid, &status, 0) != pid)
+        if (errno != EINTR)
+            give_up("wait", errno);
+    return WIFSIGNALED(status) ? SIGNAL_STATUS + WTERMSIG(status)
+                               : WEXITSTATUS(status);
+}
