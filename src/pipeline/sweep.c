@@ -395,4 +395,6 @@ void sweep_end(struct vnotify *engine, struct children *children)
     atomic_fetch_sub_explicit(&engine->sweep_cost_ns, children->last_cost_ns,
                               memory_order_relaxed);
     children->last_cost_ns = 0;
+    children->turn_ns = 0; /* it was for rows that are none any more */
+    children->parkable = 0;
 }
