@@ -30,26 +30,29 @@ void hold_look(struct dispatch *d, const struct watch *watch,
                struct plan_source *source)
 {
     const struct untold *untold = watch->untold;
-    uint64_t skew = kq_rename_skew_ns(d->engine->kq);
-    bool held = untold->hold_ticket != 0;
-    uint64_t waited = held ? now_ns() - untold->hold_since_ns : 0;
-    bool reached = held && is_reached(d, untold);
-    bool all_here = reached && !untold->grown;
     /* relaxed, here and below: of how long to wait, and of cost */
-    bool slow = atomic_load_explicit(&d->engine->slow_busy,
-                                     memory_order_relaxed) != 0;
     bool alone = atomic_load_explicit(&d->instance->watches,
                                       memory_order_relaxed) <= 1;
-    uint32_t mask =
-        atomic_load_explicit(&watch->mask, memory_order_relaxed);
+    uint32_t mask = atomic_load_explicit(&watch->mask, memory_order_relaxed);
     bool has_children = watch->vnode->is_dir && (mask & NOTE_CONTENT) != 0;
-    bool overdue =
-        waited >= (slow || reached ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+    bool slow = atomic_load_explicit(&d->engine->slow_busy,
+                                     memory_order_relaxed) != 0;
+    uint64_t skew = kq_rename_skew_ns(d->engine->kq), waited;
+    bool reached, all_here, overdue;
 
+    source->may_wait = source->may_wait_long = !alone;
+    source->may_precede = !alone || has_children;
+    if (untold->hold_ticket == 0)
+        return;
+    waited = now_ns() - untold->hold_since_ns;
+    reached = is_reached(d, untold);
+    all_here = reached && !untold->grown;
+    overdue =
+        waited >= (slow || reached ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
     source->may_wait = !alone && !all_here && !overdue;
     source->may_wait_long =
         !alone && !all_here && waited < d->engine->hold_long_ns + skew;
-    source->may_precede = !overdue && (!alone || has_children);
+    source->may_precede = source->may_precede && !overdue;
     source->is_due = reached || untold->prolonged;
 }
 
