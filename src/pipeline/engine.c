@@ -258,10 +258,14 @@ void vnotify_destroy(struct vnotify *engine)
     fini_parts(engine);
 }
 
-/* Nothing noted that is not collected, nothing under way, nothing waiting? */
+/* Nothing noted that is not collected, nothing under way, nothing waiting?
+   What is held is looked for first: once it is not, it may be just about to be
+   told, as an item. */
 static bool all_quiet(struct vnotify *engine)
 {
-    return engine_all_served(engine, 0) &&
+    /* E1: acquire: pairs with the release in hold_end */
+    return atomic_load_explicit(&engine->holds, memory_order_acquire) == 0 &&
+           engine_all_served(engine, 0) &&
            /* E1: relaxed, here and below: ordered by the items' counts */
            atomic_load_explicit(&engine->holds, memory_order_relaxed) == 0 &&
            atomic_load_explicit(&engine->failing, memory_order_relaxed) == 0;
@@ -272,26 +276,25 @@ static void await_cycle(struct vnotify *engine)
     barrier_await(&engine->barrier, barrier_request(&engine->barrier));
 }
 
-/* What was held beyond a barrier has hold.c's time to be told in.  One more
-   cycle then, since the last of it may be just about to be told. */
-static void await_prolonged(struct vnotify *engine, uint64_t prolonged_before)
+/* What is held by now is told once a barrier of its is reached, whatever has
+   come to it since (hold.c). */
+static void await_held(struct vnotify *engine)
 {
-    uint64_t until = now_ns() + HOLD_IDLE_NS_MAX;
+    uint64_t now = now_ns();
+    /* E1: relaxed: looked at behind the barrier that is asked for next */
+    uint64_t seen =
+        atomic_load_explicit(&engine->held_by_ns, memory_order_relaxed);
 
-    /* E1: relaxed, as below */
-    if (atomic_load_explicit(&engine->prolonged_ever, memory_order_relaxed) ==
-        prolonged_before)
-        return;
-    while (atomic_load_explicit(&engine->prolonged, memory_order_relaxed) !=
-               0 &&
-           now_ns() < until)
-        await_cycle(engine);
+    while (seen < now && !atomic_compare_exchange_weak_explicit(
+                             &engine->held_by_ns, &seen, now, /* E1 */
+                             memory_order_relaxed, memory_order_relaxed))
+        ;
     await_cycle(engine);
 }
 
 int vnotify_sync(struct vnotify *engine)
 {
-    uint64_t held, prolonged;
+    uint64_t held;
     bool failing;
 
     if (all_quiet(engine))
@@ -301,18 +304,13 @@ int vnotify_sync(struct vnotify *engine)
     held = atomic_load_explicit(&engine->held_ever, memory_order_relaxed);
     if (atomic_load_explicit(&engine->holds, memory_order_relaxed) != 0)
         held--; /* any number that it is not any more */
-    prolonged =
-        atomic_load_explicit(&engine->prolonged_ever, memory_order_relaxed);
-    if (atomic_load_explicit(&engine->prolonged, memory_order_relaxed) != 0)
-        prolonged--;
     await_cycle(engine);
     /* What waits for a rename's other half since then is let go by a second
        cycle, and told in a third. */
     if (atomic_load_explicit(&engine->held_ever, memory_order_relaxed) !=
         held) {
+        await_held(engine);
         await_cycle(engine);
-        await_cycle(engine);
-        await_prolonged(engine, prolonged);
     }
     /* What was being listed when the retries were ordered was not found by
        them: if it failed, the next order finds it; if not, it is told now. */

@@ -146,8 +146,8 @@ struct vnotify {
                                      rests */
     _Atomic uint32_t holds;       /* watches that wait now: E1 */
     _Atomic uint64_t held_ever;   /* watches that ever did: E1 */
-    _Atomic uint32_t prolonged;   /* and beyond a barrier (hold.h): E1 */
-    _Atomic uint64_t prolonged_ever; /* watches that ever did: E1 */
+    _Atomic uint64_t held_by_ns;  /* what was held by then, vnotify_sync waits
+                                     for: E1 */
     _Atomic uint32_t syncs;       /* calls of vnotify_sync in progress: E1 */
     _Atomic uint32_t stop;        /* E4: threads end */
     struct claim turn;            /* of collecting: a reader's; C1, C2 */

@@ -11,19 +11,25 @@ static bool is_reached(struct dispatch *d, const struct untold *untold)
            barrier_reached(&d->engine->barrier, untold->hold_ticket);
 }
 
+/* vnotify_sync counts on it: what its first barrier says has to do. */
+static bool is_awaited(struct dispatch *d, const struct untold *untold)
+{
+    /* E1: relaxed: sync asked for the barrier after it had stored this */
+    uint64_t held_by = atomic_load_explicit(&d->engine->held_by_ns,
+                                            memory_order_relaxed);
+
+    return untold->hold_since_ns <= held_by &&
+           (untold->prolonged ||
+            barrier_reached(&d->engine->barrier, untold->hold_ticket));
+}
+
 void hold_end(struct dispatch *d, struct watch *watch)
 {
-    struct untold *untold = watch->untold;
-
-    if (untold->hold_ticket == 0)
+    if (watch->untold->hold_ticket == 0)
         return;
-    untold->hold_ticket = 0;
-    /* E1: relaxed, both: sync reads them after a barrier that orders us */
-    atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_relaxed);
-    if (untold->prolonged)
-        atomic_fetch_sub_explicit(&d->engine->prolonged, 1, /* E1 */
-                                  memory_order_relaxed);
-    untold->prolonged = false;
+    watch->untold->hold_ticket = 0;
+    /* E1: release: who sees it sees that we are counted as an item */
+    atomic_fetch_sub_explicit(&d->engine->holds, 1, memory_order_release);
 }
 
 void hold_look(struct dispatch *d, const struct watch *watch,
@@ -38,22 +44,23 @@ void hold_look(struct dispatch *d, const struct watch *watch,
     bool slow = atomic_load_explicit(&d->engine->slow_busy,
                                      memory_order_relaxed) != 0;
     uint64_t skew = kq_rename_skew_ns(d->engine->kq), waited;
-    bool reached, all_here, overdue;
+    bool due, overdue, all_here;
 
     source->may_wait = source->may_wait_long = !alone;
     source->may_precede = !alone || has_children;
     if (untold->hold_ticket == 0)
         return;
     waited = now_ns() - untold->hold_since_ns;
-    reached = is_reached(d, untold);
-    all_here = reached && !untold->grown;
-    overdue =
-        waited >= (slow || reached ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+    due = untold->prolonged || is_reached(d, untold);
+    overdue = is_awaited(d, untold) ||
+              waited >= (slow || due ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+    all_here = is_awaited(d, untold) ||
+               (!untold->grown && is_reached(d, untold));
     source->may_wait = !alone && !all_here && !overdue;
     source->may_wait_long =
         !alone && !all_here && waited < d->engine->hold_long_ns + skew;
     source->may_precede = source->may_precede && !overdue;
-    source->is_due = reached || untold->prolonged;
+    source->is_due = due;
 }
 
 /*
@@ -71,7 +78,7 @@ static bool nothing_under_way(struct dispatch *d)
 }
 
 /* With `ordered`: may everything wait?  Not for the order alone once something
-   is due, and for nothing once something is overdue. */
+   is due, nor with what lacks something once something is overdue. */
 static bool all_may_wait(const struct plan_source *sources, uint32_t count)
 {
     bool any_due = false, any_lacks = false;
@@ -88,52 +95,30 @@ static bool all_may_wait(const struct plan_source *sources, uint32_t count)
 void hold_settle(struct dispatch *d, struct plan_source *sources,
                  uint32_t count, bool any)
 {
-    bool ordered = d->engine->ordered;
     bool wait, all;
 
-    if (!any && !ordered)
+    if (!any && !d->engine->ordered)
         return;
     wait = !nothing_under_way(d);
-    all = ordered && all_may_wait(sources, count);
-    for (uint32_t i = 0; i < count; i++) {
-        sources[i].waits_long = wait && sources[i].waits_long;
-        sources[i].waits = wait && (all || sources[i].waits_long ||
-                                    (!ordered && sources[i].waits));
-    }
+    all = d->engine->ordered && all_may_wait(sources, count);
+    for (uint32_t i = 0; i < count; i++)
+        sources[i].waits = wait && (all || sources[i].waits);
 }
 
-/* Counted for vnotify_sync, which has seen to one barrier.  E1: relaxed: it
-   reads them after a barrier that orders us, a reader in the turn that our
-   request leads to. */
-static void count_hold(struct vnotify *engine, struct untold *untold,
-                       bool is_first)
-{
-    if (is_first) {
-        atomic_fetch_add_explicit(&engine->holds, 1, /* E1 */
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&engine->held_ever, 1, /* E1 */
-                                  memory_order_relaxed);
-    } else if (!untold->prolonged) {
-        untold->prolonged = true;
-        atomic_fetch_add_explicit(&engine->prolonged, 1, /* E1 */
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&engine->prolonged_ever, 1, /* E1 */
-                                  memory_order_relaxed);
-    }
-}
-
-void hold_begin(struct dispatch *d, struct watch *watch, uint64_t *ticket)
+void hold_begin(struct dispatch *d, struct watch *watch,
+                const struct plan_source *source, uint64_t *ticket)
 {
     struct vnotify *engine = d->engine;
     struct untold *untold = watch->untold;
     bool is_first = untold->hold_ticket == 0;
+    bool may_lack = source->may_wait || source->may_wait_long;
 
     backlog_append(d->instance, watch);
-    if (!is_first && !is_reached(d, untold))
-        return;
-    count_hold(engine, untold, is_first);
-    if (!is_first && !untold->grown)
-        return; /* it waits with others, that lack something */
+    if (!is_first) {
+        untold->prolonged = untold->prolonged || is_reached(d, untold);
+        if (!untold->grown || !may_lack || !is_reached(d, untold))
+            return; /* the barrier is to come, or what others lack */
+    }
     if (*ticket == 0) {
         *ticket = barrier_request(&engine->barrier);
         tally_add(d->tally, TALLY_HOLDS, 1);
@@ -141,6 +126,12 @@ void hold_begin(struct dispatch *d, struct watch *watch, uint64_t *ticket)
     untold->hold_ticket = *ticket;
     untold->ticket_ns = now_ns();
     untold->grown = false;
-    if (is_first)
-        untold->hold_since_ns = untold->ticket_ns;
+    if (!is_first)
+        return;
+    untold->hold_since_ns = untold->ticket_ns;
+    untold->prolonged = false;
+    /* E1: relaxed: sync reads them after a barrier that orders us, a reader in
+       the turn that our request leads to */
+    atomic_fetch_add_explicit(&engine->holds, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&engine->held_ever, 1, memory_order_relaxed);
 }

@@ -6,7 +6,9 @@
  * was found lacking: by then all that there was is here.  What it is offered
  * meanwhile may lack something as young as itself, which that barrier says
  * nothing of.  So if the watch has grown, and still lacks something, the hold
- * is renewed with another barrier, until it has lasted as long as it may.
+ * is renewed with another barrier, until it has lasted as long as it may: 5 ms
+ * once a first barrier was reached (HOLD_NS_MAX), 100 ms for what waits long.
+ * What vnotify_sync waits for is told when its first barrier is reached.
  *
  * Threads: the holder of the instance's claim.
  */
@@ -31,11 +33,12 @@ void hold_end(struct dispatch *, struct watch *);
  * for more only while more can come.  To keep the host's order
  * (vnotify_config.ordered), all wait while it can, until a barrier of one of
  * them is reached and nobody lacks anything, or until one of them has waited
- * long enough; from then on those alone that wait long.
+ * long enough; from then on those alone that lack something.
  */
 void hold_settle(struct dispatch *, struct plan_source *, uint32_t count,
                  bool any);
 
 /* Keeps what waits in the pending list.  `ticket`: 0 at first, then that of the
    round's barrier. */
-void hold_begin(struct dispatch *, struct watch *, uint64_t *ticket);
+void hold_begin(struct dispatch *, struct watch *, const struct plan_source *,
+                uint64_t *ticket);

@@ -155,7 +155,7 @@ static void commit_round(struct dispatch *d, struct plan_source *sources)
         watch->listed = false;
         if (sources[index].waits) {
             instance->tellings[index] = (struct telling){ 0 };
-            hold_begin(d, watch, &ticket);
+            hold_begin(d, watch, &sources[index], &ticket);
         } else {
             expect_crossings(d, watch, &sources[index]);
             commit(d, watch, &instance->tellings[index]);

@@ -100,7 +100,7 @@ struct untold {
     uint64_t hold_since_ns; /* and the first one of this hold: hold.h */
     uint32_t self;         /* as watch.self */
     bool grown;            /* what it may lack is younger than the ticket */
-    bool prolonged;        /* counted in engine.prolonged */
+    bool prolonged;        /* its first barrier was reached, and it waits on */
 };
 
 struct vnotify;
