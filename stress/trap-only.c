@@ -5,9 +5,9 @@
  *
  * The program runs natively, but each inotify_add_watch of its is trapped, as
  * vnotify's guests' are.  Before the kernel does it, this process reads the
- * path, opens what it names, looks at it, watches it and, if it is a directory,
- * lists it: what an emulator that learns names by listing has to do, and
- * nothing else.  A floor for benchmarks; it takes absolute paths.
+ * path, opens what it names, looks at it and, if it is a directory, lists it:
+ * with the call itself, what an emulator that learns names by listing has to
+ * do, and nothing else.  A floor for benchmarks; it takes absolute paths.
  *
  * Threads: one.  Exits with the program's status, 128 + N for signal N.
  */
@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -79,7 +78,7 @@ static void list(int fd)
 }
 
 /* Failures are the program's to see, when the kernel does it. */
-static void do_as_an_emulator(int instance, const struct seccomp_notif *call)
+static void do_as_an_emulator(const struct seccomp_notif *call)
 {
     char path[PATH_MAX];
     struct iovec to = { path, sizeof(path) - 1 };
@@ -96,9 +95,7 @@ static void do_as_an_emulator(int instance, const struct seccomp_notif *call)
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (fstat(fd, &what) == 0 &&
-        inotify_add_watch(instance, path, (uint32_t)call->data.args[2]) >= 0 &&
-        S_ISDIR(what.st_mode))
+    if (fstat(fd, &what) == 0 && S_ISDIR(what.st_mode))
         list(fd);
     close(fd);
 }
@@ -106,13 +103,10 @@ static void do_as_an_emulator(int instance, const struct seccomp_notif *call)
 /* Until no task has the filter any more. */
 static void serve(int listener)
 {
-    int instance = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     struct seccomp_notif *call;
     struct seccomp_notif_resp *answer;
     struct pollfd from = { .fd = listener, .events = POLLIN };
 
-    if (instance < 0)
-        give_up("inotify_init1", errno);
     if (seccomp_notify_alloc(&call, &answer) != 0)
         give_up("memory", ENOMEM);
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
@@ -124,7 +118,7 @@ static void serve(int listener)
                 break;
             continue;
         }
-        do_as_an_emulator(instance, call);
+        do_as_an_emulator(call);
         *answer = (struct seccomp_notif_resp){
             .id = call->id,
             .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
