@@ -20,18 +20,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "emulator/channel.h"
 #include "emulator/filter.h"
+#include "variant.h"
 
-enum { SIGNAL_STATUS = 128, OURS = 125, LISTING_BYTES = 32768 };
+enum { OURS = 125, LISTING_BYTES = 32768 };
 
 static _Noreturn void give_up(const char *what, int error)
 {
@@ -131,7 +129,7 @@ static void serve(int listener)
 int main(int argc, char **argv)
 {
     struct channel_message message;
-    int ends[2], listener = -1, status;
+    int ends[2], listener = -1;
     int error = argc < 2 ? -EINVAL : channel_create(ends);
     pid_t pid;
 
@@ -145,9 +143,5 @@ int main(int argc, char **argv)
     close(ends[1]);
     if (channel_receive(ends[0], &message, &listener) == 0 && listener >= 0)
         serve(listener);
-    while (waitpid(pid, &status, 0) != pid)
-        if (errno != EINTR)
-            give_up("wait", errno);
-    return WIFSIGNALED(status) ? SIGNAL_STATUS + WTERMSIG(status)
-                               : WEXITSTATUS(status);
+    return variant_end(pid);
 }

@@ -44,18 +44,19 @@ void hold_look(struct dispatch *d, const struct watch *watch,
     bool slow = atomic_load_explicit(&d->engine->slow_busy,
                                      memory_order_relaxed) != 0;
     uint64_t skew = kq_rename_skew_ns(d->engine->kq), waited;
-    bool due, overdue, all_here;
+    bool reached, awaited, due, overdue, all_here;
 
     source->may_wait = source->may_wait_long = !alone;
     source->may_precede = !alone || has_children;
     if (untold->hold_ticket == 0)
         return;
     waited = now_ns() - untold->hold_since_ns;
-    due = untold->prolonged || is_reached(d, untold);
-    overdue = is_awaited(d, untold) ||
+    reached = is_reached(d, untold);
+    awaited = is_awaited(d, untold);
+    due = untold->prolonged || reached;
+    overdue = awaited ||
               waited >= (slow || due ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
-    all_here = is_awaited(d, untold) ||
-               (!untold->grown && is_reached(d, untold));
+    all_here = awaited || (reached && !untold->grown);
     source->may_wait = !alone && !all_here && !overdue;
     source->may_wait_long =
         !alone && !all_here && waited < d->engine->hold_long_ns + skew;
@@ -115,8 +116,10 @@ void hold_begin(struct dispatch *d, struct watch *watch,
 
     backlog_append(d->instance, watch);
     if (!is_first) {
-        untold->prolonged = untold->prolonged || is_reached(d, untold);
-        if (!untold->grown || !may_lack || !is_reached(d, untold))
+        bool reached = is_reached(d, untold);
+
+        untold->prolonged = untold->prolonged || reached;
+        if (!reached || !untold->grown || !may_lack)
             return; /* the barrier is to come, or what others lack */
     }
     if (*ticket == 0) {
