@@ -6,12 +6,13 @@
  * read is legal, and leads to what is, once the slow one has caught up; nothing
  * overflows (P4); and the memory of the process does not grow with what has
  * happened (P7): after a first tenth of the time it may be half as much again,
- * and 16 MiB.
+ * and 4 MiB.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "measure.h"
 #include "watcher.h"
 
 enum {
@@ -20,22 +21,29 @@ enum {
     CHANGERS = 2,
     WATCHERS = 2,
     SLOW_BYTES = 64,
-    SLACK_KIB = 16 * 1024,
+    SLACK_KIB = 4 * 1024,
 };
 
 static atomic_ulong slow_events;
 
-static unsigned long resident_kib(void)
-{
-    FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long size, pages = 0;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/*
+ * The sanitizers keep what was freed, more of it the more has happened, until
+ * their quarantine is full; they count what is in use as well.  (From their
+ * allocator_interface.h, which GCC does not install.)
+ */
+size_t __sanitizer_get_current_allocated_bytes(void);
 
-    if (file != NULL && fscanf(file, "%lu %lu", &size, &pages) != 2)
-        pages = 0;
-    if (file != NULL)
-        fclose(file);
-    return pages * 4;
+static unsigned long memory_kib(void)
+{
+    return __sanitizer_get_current_allocated_bytes() / 1024;
 }
+#else
+static unsigned long memory_kib(void)
+{
+    return (unsigned long)(measure_resident_bytes() / 1024);
+}
+#endif
 
 static void *watch(void *arg)
 {
@@ -65,11 +73,11 @@ static void run_and_weigh(double seconds, unsigned long *first,
                           unsigned long *last)
 {
     pause_us((unsigned)(seconds * 1e5));
-    *first = resident_kib();
+    *first = memory_kib();
     world_run(seconds * 0.9);
-    *last = resident_kib();
+    *last = memory_kib();
     if (*last > *first + *first / 2 + SLACK_KIB)
-        world_fail("the process has grown from %lu to %lu KiB", *first, *last);
+        world_fail("the memory has grown from %lu to %lu KiB", *first, *last);
 }
 
 int main(int argc, char **argv)
@@ -95,8 +103,8 @@ int main(int argc, char **argv)
     figure("read slowly", (double)atomic_load(&slow_events), "events");
     figure("compared when still", (double)atomic_load(&watcher_compares),
            "times");
-    figure("resident at first", (double)first, "KiB");
-    figure("resident at last", (double)last, "KiB");
+    figure("memory at first", (double)first, "KiB");
+    figure("memory at last", (double)last, "KiB");
     world_close();
     return world_result(&options);
 }
