@@ -30,7 +30,9 @@ enum {
     FILTER_PACKET_MAX = 4096,
 };
 
-int filter_build(struct filter *, const struct window *, bool strict);
+/* `rights`: with the calls that change them. */
+int filter_build(struct filter *, const struct window *, bool strict,
+                 bool rights);
 void filter_fini(struct filter *);
 
 /*

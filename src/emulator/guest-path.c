@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "emulator/guest-rights.h"
+#include "emulator/guest-root.h"
 #include "emulator/procfs.h"
 #include "syscall/guest.h"
 
@@ -31,11 +31,12 @@ enum {
 };
 
 struct walk {
-    const struct guest_credentials *who;
+    pid_t tid;
+    struct guest_credentials who; /* walk_learn_who */
+    bool who_is_known;
     struct guest_rights rights;
-    int root;       /* the guest's */
+    struct guest_root root;
     int at;         /* where we are; owned unless it is root */
-    bool our_root;  /* the guest's root is ours */
     bool own_proc;  /* in the procfs directory of the guest itself */
     bool follow;    /* a symlink as the last component */
     unsigned links; /* followed so far */
@@ -44,86 +45,47 @@ struct walk {
 
 static void walk_move(struct walk *walk, int host_fd)
 {
-    if (walk->at != walk->root)
+    if (walk->at != walk->root.host_fd)
         close(walk->at);
     walk->at = host_fd;
     walk->own_proc = false;
 }
 
-/* Where a descriptor (path "") or a path leads: 0 or -errno. */
-static int place_of(int host_fd, const char *path, struct statx *place)
+/* Where the guest's rights are ours, it does not matter but to a procfs. */
+static int walk_learn_who(struct walk *walk)
 {
-    return statx(host_fd, path, AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID,
-                 place) == 0
-               ? 0
-               : -errno;
+    int error = walk->who_is_known
+                    ? 0
+                    : guest_credentials_get(walk->tid, &walk->who);
+
+    walk->who_is_known = error == 0;
+    return error;
 }
 
-static bool is_same(const struct statx *a, const struct statx *b)
+static bool is_self(const char *name)
 {
-    return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
-           a->stx_dev_minor == b->stx_dev_minor &&
-           a->stx_mnt_id == b->stx_mnt_id;
+    return !strcmp(name, "self") || !strcmp(name, "thread-self");
 }
 
-static bool same_place(int a, int b)
+/* A name that means a process, and which may depend on who asks. */
+static bool is_process(const struct walk *walk, const char *name)
 {
-    struct statx of[2];
-
-    return place_of(a, "", &of[0]) == 0 && place_of(b, "", &of[1]) == 0 &&
-           is_same(&of[0], &of[1]);
+    return (is_self(name) || (*name >= '0' && *name <= '9')) &&
+           procfs_is_root(walk->at);
 }
 
-/* Our own root, which we never change: opened once, and kept. */
-static struct {
-    int host_fd; /* or -errno */
-    struct statx place;
-    bool procfs;
-} ours;
-
-static pthread_once_t ours_once = PTHREAD_ONCE_INIT;
-
-static void open_ours(void)
+/* In a procfs: what "self" and "thread-self" mean for the guest. */
+static void self_target(const struct walk *walk, const char *name,
+                        char *target, size_t size)
 {
-    int error;
-
-    ours.host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (ours.host_fd < 0) {
-        ours.host_fd = -errno;
-        return;
-    }
-    ours.procfs = procfs_is(ours.host_fd);
-    error = place_of(ours.host_fd, "", &ours.place);
-    if (error < 0) {
-        close(ours.host_fd);
-        ours.host_fd = error;
-    }
-}
-
-void guest_path_init(void)
-{
-    pthread_once(&ours_once, open_ours);
-}
-
-/* What "self" and "thread-self" in a procfs mean for the guest. */
-static bool self_target(const struct walk *walk, const char *name, char *target,
-                        size_t size)
-{
-    bool thread = !strcmp(name, "thread-self");
-
-    if ((!thread && strcmp(name, "self") != 0) || !procfs_is_root(walk->at))
-        return false;
-    procfs_own_name(walk->at, walk->who, thread, target, size);
-    return true;
+    procfs_own_name(walk->at, &walk->who, *name == 't', target, size);
 }
 
 static bool is_own_directory(const struct walk *walk, const char *name)
 {
     char own[PROCFS_NAME_MAX];
 
-    if (*name < '0' || *name > '9' || !procfs_is_root(walk->at))
-        return false;
-    procfs_own_name(walk->at, walk->who, false, own, sizeof(own));
+    procfs_own_name(walk->at, &walk->who, false, own, sizeof(own));
     return !strcmp(name, own);
 }
 
@@ -136,12 +98,12 @@ static int walk_open(struct walk *walk, const char *name, int flags)
     int host_fd = openat(walk->at, name, flags | O_PATH | O_CLOEXEC);
     int error = host_fd < 0 ? -errno : 0;
 
-    if (error != -EACCES || !walk->own_proc)
+    if (error != -EACCES || !walk->own_proc || !walk->rights.assumed)
         return error < 0 ? error : host_fd;
     guest_rights_drop(&walk->rights);
     host_fd = openat(walk->at, name, flags | O_PATH | O_CLOEXEC);
     error = host_fd < 0 ? -errno : 0;
-    if (guest_rights_assume(&walk->rights, walk->who) < 0 && host_fd >= 0) {
+    if (guest_rights_assume(&walk->rights, &walk->who) < 0 && host_fd >= 0) {
         close(host_fd);
         error = -EACCES;
     }
@@ -164,7 +126,7 @@ static int walk_splice(struct walk *walk, const char *target, const char *left)
     snprintf(rest, need, *left ? "%s/%s" : "%s",
              target + strspn(target, "/"), left);
     if (*target == '/')
-        walk_move(walk, walk->root);
+        walk_move(walk, walk->root.host_fd);
     free(walk->rest); /* `left` was in it */
     walk->rest = rest;
     return 0;
@@ -200,7 +162,7 @@ static int walk_up(struct walk *walk)
 {
     int host_fd;
 
-    if (same_place(walk->at, walk->root))
+    if (guest_root_is(&walk->root, walk->at))
         return 0;
     host_fd = openat(walk->at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (host_fd < 0)
@@ -215,13 +177,16 @@ static int walk_into(struct walk *walk, const char *name, const char *left,
 {
     char target[PROCFS_NAME_MAX];
     struct stat file;
-    bool own;
+    bool process = is_process(walk, name), own;
     int host_fd;
-    int error;
+    int error = process ? walk_learn_who(walk) : 0;
 
-    if (self_target(walk, name, target, sizeof(target)) &&
-        (!last || walk->follow))
+    if (error < 0)
+        return error;
+    if (process && is_self(name) && (!last || walk->follow)) {
+        self_target(walk, name, target, sizeof(target));
         return walk_splice(walk, target, left);
+    }
     host_fd = walk_open(walk, name, O_NOFOLLOW);
     if (host_fd < 0)
         return host_fd;
@@ -235,7 +200,7 @@ static int walk_into(struct walk *walk, const char *name, const char *left,
         close(host_fd);
         return error;
     }
-    own = walk->own_proc || is_own_directory(walk, name);
+    own = walk->own_proc || (process && is_own_directory(walk, name));
     walk_move(walk, host_fd);
     walk->own_proc = own && procfs_is(host_fd);
     memmove(walk->rest, left, strlen(left) + 1);
@@ -290,8 +255,9 @@ static int walk_fast(const struct walk *walk)
     };
     long host_fd;
 
-    if (!walk->our_root ||
-        (walk->at == ours.host_fd ? ours.procfs : procfs_is(walk->at)))
+    if (!walk->root.ours || (walk->at == walk->root.host_fd
+                                 ? walk->root.procfs
+                                 : procfs_is(walk->at)))
         return -EXDEV;
     host_fd = syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
     if (host_fd >= 0)
@@ -330,33 +296,14 @@ static int check_target(int host_fd, unsigned how)
     return 0;
 }
 
-/* The guest's root: ours, or a descriptor of its own. */
-static int walk_find_root(struct walk *walk, pid_t tid)
+static int walk_init(struct walk *walk, const char *path)
 {
-    struct statx place;
-    int error = guest_task_place(tid, "root", &place);
-
-    guest_path_init();
-    if (error < 0)
-        return error;
-    walk->our_root = ours.host_fd >= 0 && is_same(&place, &ours.place);
-    walk->root = walk->our_root ? ours.host_fd : guest_task_open(tid, "root");
-    return walk->root < 0 ? walk->root : 0;
-}
-
-static void walk_leave_root(const struct walk *walk)
-{
-    if (!walk->our_root)
-        close(walk->root);
-}
-
-static int walk_init(struct walk *walk, pid_t tid, const char *path)
-{
-    int error = walk_find_root(walk, tid);
+    int error = guest_root_find(walk->tid, &walk->root);
 
     if (error < 0)
         return error;
-    walk->at = *path == '/' ? walk->root : guest_task_open(tid, "cwd");
+    walk->at = *path == '/' ? walk->root.host_fd
+                            : guest_task_open(walk->tid, "cwd");
     if (walk->at < 0) {
         error = walk->at;
         goto out_root;
@@ -365,9 +312,9 @@ static int walk_init(struct walk *walk, pid_t tid, const char *path)
     if (walk->rest)
         return 0;
     error = -ENOMEM;
-    walk_move(walk, walk->root);
+    walk_move(walk, walk->root.host_fd);
 out_root:
-    walk_leave_root(walk);
+    guest_root_leave(&walk->root);
     return error;
 }
 
@@ -376,49 +323,54 @@ static int walk_take(struct walk *walk)
 {
     int host_fd = walk->at;
 
-    if (host_fd == walk->root) {
-        host_fd = fcntl(walk->root, F_DUPFD_CLOEXEC, 0);
+    if (host_fd == walk->root.host_fd) {
+        host_fd = fcntl(walk->root.host_fd, F_DUPFD_CLOEXEC, 0);
         return host_fd < 0 ? -errno : host_fd;
     }
-    walk->at = walk->root;
+    walk->at = walk->root.host_fd;
     return host_fd;
 }
 
 static void walk_fini(struct walk *walk)
 {
-    walk_move(walk, walk->root);
-    walk_leave_root(walk);
+    walk_move(walk, walk->root.host_fd);
+    guest_root_leave(&walk->root);
     free(walk->rest);
+    guest_credentials_fini(&walk->who);
+}
+
+/* To the end, with the guest's rights. */
+static int walk_as_guest(struct walk *walk, unsigned how)
+{
+    int error = guest_rights_are_ours(walk->tid) ? 0 : walk_learn_who(walk);
+
+    if (error == 0 && walk->who_is_known)
+        error = guest_rights_assume(&walk->rights, &walk->who);
+    if (error < 0)
+        return error;
+    error = walk_run(walk);
+    if (error == 0)
+        error = check_target(walk->at, how);
+    guest_rights_drop(&walk->rights);
+    return error;
 }
 
 int guest_path_open(pid_t tid, const char *path, unsigned how)
 {
-    struct guest_credentials who;
     struct walk walk = {
-        .who = &who,
+        .tid = tid,
         .follow = !(how & GUEST_OPEN_NOFOLLOW),
     };
     int error;
 
     if (!*path)
         return -ENOENT;
-    error = guest_credentials_get(tid, &who);
+    error = walk_init(&walk, path);
     if (error < 0)
         return error;
-    error = walk_init(&walk, tid, path);
-    if (error < 0)
-        goto out_who;
-    error = guest_rights_assume(&walk.rights, &who);
-    if (error == 0) {
-        error = walk_run(&walk);
-        if (error == 0)
-            error = check_target(walk.at, how);
-        guest_rights_drop(&walk.rights);
-    }
+    error = walk_as_guest(&walk, how);
     if (error == 0)
         error = walk_take(&walk);
     walk_fini(&walk);
-out_who:
-    guest_credentials_fini(&who);
     return error;
 }

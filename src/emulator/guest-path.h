@@ -17,8 +17,5 @@
 
 #include <sys/types.h>
 
-/* Opens what is kept for all calls; else the first call does. */
-void guest_path_init(void);
-
 /* An O_PATH descriptor; `how` is of enum guest_open (syscall/guest.h). */
 int guest_path_open(pid_t tid, const char *path, unsigned how);

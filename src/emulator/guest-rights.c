@@ -4,13 +4,25 @@
  * setfsuid() from 0 to another user clears the capabilities over files and
  * setfsuid() back to 0 restores them.  A guest with fsuid 0 that has dropped
  * them itself is followed with capset().
+ *
+ * When a guest's rights are ours.  A thread's credentials change by calls of its
+ * own alone.  Without root's user or any capability, under no_new_privs, which
+ * filter_load sets then, no call changes what opens files, but for entering a
+ * user namespace, and that is seen.  Root's do change: by the calls that are
+ * trapped (calls.h), which end all trust; by execve of a set-user-ID or
+ * set-group-ID program, which shows in the ids that we look at; and by no other
+ * execve, as long as all ids are 0 and the capabilities are those that the
+ * bounding set leaves: a root's program gets just these.
  */
 #include "emulator/guest-rights.h"
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,15 +35,96 @@ enum {
 
 static struct guest_credentials ours; /* read-only after init */
 
+enum following {
+    LOOK_ALWAYS,
+    CANNOT_CHANGE,
+    ARE_TOLD, /* and root's: all ids are 0 */
+};
+
+static enum following following; /* read-only after guest_rights_follow */
+static _Atomic bool changed;     /* R1 */
+
 int guest_rights_init(void)
 {
     guest_credentials_fini(&ours);
+    following = LOOK_ALWAYS;
+    /* relaxed: before any other thread */
+    atomic_store_explicit(&changed, false, memory_order_relaxed);
     return guest_credentials_get(getpid(), &ours);
 }
 
 void guest_rights_fini(void)
 {
     guest_credentials_fini(&ours);
+}
+
+/* All of a kind are the same, as they are where nobody has changed any. */
+static bool have_one_id(void)
+{
+    uid_t uids[3];
+    gid_t gids[3];
+
+    if (getresuid(&uids[0], &uids[1], &uids[2]) != 0 ||
+        getresgid(&gids[0], &gids[1], &gids[2]) != 0)
+        return false;
+    return uids[0] == ours.fsuid && uids[1] == ours.fsuid &&
+           uids[2] == ours.fsuid && gids[0] == ours.fsgid &&
+           gids[1] == ours.fsgid && gids[2] == ours.fsgid;
+}
+
+static bool is_bounding(int cap)
+{
+    return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1;
+}
+
+/* What decides about files, in all sets that an execve takes it from. */
+static bool keeps_file_caps(const struct __user_cap_data_struct *low)
+{
+    const uint32_t mask = (uint32_t)FILE_CAPS; /* both below 32 */
+    uint32_t bounding = 0;
+
+    if (is_bounding(CAP_DAC_OVERRIDE))
+        bounding |= UINT32_C(1) << CAP_DAC_OVERRIDE;
+    if (is_bounding(CAP_DAC_READ_SEARCH))
+        bounding |= UINT32_C(1) << CAP_DAC_READ_SEARCH;
+    return (low->effective & mask) == bounding &&
+           (low->permitted & mask) == bounding &&
+           (low->inheritable & mask & ~bounding) == 0;
+}
+
+bool guest_rights_follow(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3,
+    };
+    struct __user_cap_data_struct data[CAPS_WORDS];
+
+    if (!have_one_id() || syscall(SYS_capget, &header, data) != 0)
+        return false;
+    if (ours.fsuid == 0 && ours.fsgid == 0 && keeps_file_caps(&data[0]) &&
+        prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) == SECUREBITS_DEFAULT)
+        following = ARE_TOLD;
+    else if (ours.fsuid != 0 &&
+             (data[0].permitted | data[0].inheritable | data[1].permitted |
+              data[1].inheritable) == 0)
+        following = CANNOT_CHANGE;
+    return following == ARE_TOLD;
+}
+
+void guest_rights_changed(void)
+{
+    /* R1: release; the guest is answered after it, and its next call comes
+       after the answer.  Pairs with guest_rights_are_ours. */
+    atomic_store_explicit(&changed, true, memory_order_release);
+}
+
+bool guest_rights_are_ours(pid_t tid)
+{
+    if (following == LOOK_ALWAYS ||
+        atomic_load_explicit(&changed, memory_order_acquire) || /* R1 */
+        !guest_task_in_our_user_namespace(tid))
+        return false;
+    return following == CANNOT_CHANGE || guest_task_has_ids_of_root(tid);
 }
 
 /* The effective file capabilities of this thread become `want`. */

@@ -4,7 +4,12 @@
  * Linux gives every thread its own credentials; libc's wrappers hide that, so
  * the system calls are made directly.
  *
+ * Most guests never have other rights than ours.  To read a thread's from /proc
+ * takes 25 us, a third of what an inotify_add_watch of a guest takes; so it is
+ * not done where they can be known to be ours.
+ *
  * Threads:  changes the calling thread only; assume and drop in one thread.
+ *           guest_rights_changed and guest_rights_are_ours: any.
  * Errors:   negative errno; nothing has changed then.
  */
 #pragma once
@@ -20,6 +25,20 @@ struct guest_rights {
 /* Ours, as they are when nothing is assumed; call before any other thread. */
 int guest_rights_init(void);
 void guest_rights_fini(void);
+
+/*
+ * The guest starts with our rights, and from now on guest_rights_are_ours may
+ * say so.  True if that depends on guest_rights_changed being called before a
+ * guest's call that changes rights is let go on (calls.h); else no guest can.
+ * After guest_rights_init; else every guest is looked at.
+ */
+bool guest_rights_follow(void);
+
+/* Some guest's rights are about to change: all are looked at from here on. */
+void guest_rights_changed(void);
+
+/* Whether a thread that waits for us has our rights; false if unknown. */
+bool guest_rights_are_ours(pid_t tid);
 
 int guest_rights_assume(struct guest_rights *,
                         const struct guest_credentials *);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,7 +127,7 @@ static void read_our_namespace(void)
     (void)user_namespace("/proc/self/ns/user", our_namespace);
 }
 
-static bool same_user_namespace(pid_t tid)
+bool guest_task_in_our_user_namespace(pid_t tid)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     char path[PROC_PATH_MAX], theirs[NAMESPACE_MAX];
@@ -147,7 +148,7 @@ static void status_parse(pid_t tid, const char *status,
     to->fsgid = (gid_t)status_number(status, "Gid", 3);
     to->cap_effective = status_hex(status, "CapEff");
     /* Capabilities of another user namespace say nothing about our files. */
-    if (to->cap_effective && !same_user_namespace(tid))
+    if (to->cap_effective && !guest_task_in_our_user_namespace(tid))
         to->cap_effective = 0;
 }
 
@@ -220,6 +221,35 @@ static int thread_pidfd(pid_t tid)
     if (pidfd < 0 && proc_read(tid, "status", status, sizeof(status)) > 0)
         pidfd = syscall(SYS_pidfd_open, status_number(status, "Tgid", 0), 0);
     return pidfd < 0 ? -errno : (int)pidfd;
+}
+
+/* From linux/pidfd.h, as far as it goes, since headers of Linux 6.13. */
+struct pidfd_credentials {
+    uint64_t mask;
+    uint64_t cgroup;
+    uint32_t pid, tgid, ppid;
+    uint32_t ids[8]; /* real, effective, saved, file system's; uid, gid each */
+    int32_t exit_code;
+};
+
+enum { PIDFD_WITH_CREDENTIALS = 1 << 1 };
+
+#define PIDFD_GET_CREDENTIALS _IOWR(0xff, 11, struct pidfd_credentials)
+
+bool guest_task_has_ids_of_root(pid_t tid)
+{
+    struct pidfd_credentials info = { .mask = PIDFD_WITH_CREDENTIALS };
+    int pidfd = (int)syscall(SYS_pidfd_open, tid, O_EXCL);
+    uint32_t any = 0;
+    int error;
+
+    if (pidfd < 0)
+        return false;
+    error = ioctl(pidfd, PIDFD_GET_CREDENTIALS, &info);
+    close(pidfd);
+    for (unsigned i = 0; i < sizeof(info.ids) / sizeof(info.ids[0]); i++)
+        any |= info.ids[i];
+    return error == 0 && (info.mask & PIDFD_WITH_CREDENTIALS) != 0 && any == 0;
 }
 
 int guest_task_fd_copy(pid_t tid, int guest_fd)

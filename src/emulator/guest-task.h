@@ -36,6 +36,12 @@ struct guest_credentials {
 int guest_credentials_get(pid_t tid, struct guest_credentials *);
 void guest_credentials_fini(struct guest_credentials *);
 
+bool guest_task_in_our_user_namespace(pid_t tid);
+
+/* Whether all its user and group ids are 0, as we count them.  False also where
+   Linux, before 6.13, does not tell quickly. */
+bool guest_task_has_ids_of_root(pid_t tid);
+
 bool guest_task_fd_in_use(pid_t tid, int guest_fd);
 
 /*

@@ -11,6 +11,7 @@
 #include "emulator/calls.h"
 #include "emulator/guest-mem.h"
 #include "emulator/guest-path.h"
+#include "emulator/guest-rights.h"
 #include "emulator/guest-task.h"
 #include "emulator/repeats.h"
 #include "emulator/serve-waiting.h"
@@ -186,6 +187,11 @@ void serve(struct service *service, const struct trapped *call)
     int64_t result;
 
     if (what.kind == CALL_NONE) {
+        answer_continue(service->listener, call->id);
+        return;
+    }
+    if (what.kind == CALL_RIGHTS || what.kind == CALL_PRCTL) {
+        guest_rights_changed();
         answer_continue(service->listener, call->id);
         return;
     }

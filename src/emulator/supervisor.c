@@ -26,8 +26,8 @@
 #include "emulator/calls.h"
 #include "emulator/channel.h"
 #include "emulator/filter.h"
-#include "emulator/guest-path.h"
 #include "emulator/guest-rights.h"
+#include "emulator/guest-root.h"
 #include "emulator/guest-task.h"
 #include "emulator/launch.h"
 #include "emulator/notify.h"
@@ -60,10 +60,13 @@ static int prepare(struct supervisor *self)
     struct rlimit limit;
     int error;
 
+    error = guest_rights_init();
+    if (error < 0)
+        return complain("/proc/self/status (is /proc mounted?)", error);
     getrlimit(RLIMIT_NOFILE, &limit);
     window_init(&self->service.window, limit.rlim_cur);
     error = filter_build(&self->filter, &self->service.window,
-                         self->options->strict);
+                         self->options->strict, guest_rights_follow());
     if (error < 0)
         return complain("cannot build the seccomp filter (libseccomp)",
                         error);
@@ -152,11 +155,8 @@ static int start_engine(struct supervisor *self)
     service->repeats = repeats_create();
     if (!service->repeats)
         return complain("cannot start", -ENOMEM);
-    error = guest_rights_init();
-    if (error < 0)
-        return complain("/proc/self/status (is /proc mounted?)", error);
     calls_init();
-    guest_path_init();
+    guest_root_init();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     self->child_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -257,6 +257,31 @@ static void test_guest_path_has_the_guests_rights(void **state)
     assert_int_equal(access("private/.", R_OK | X_OK), 0);
 }
 
+/* Nobody has told of a change: what can be seen is. */
+static void test_guest_path_rights_are_ours_until_they_change(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    start_guest(NULL);
+    assert_false(guest_rights_are_ours(guest)); /* not followed yet */
+    assert_true(guest_rights_follow());
+    assert_int_equal(guest_rights_are_ours(guest), /* where Linux tells */
+                     guest_task_has_ids_of_root(getpid()));
+    assert_int_equal(open_error("private", 0), 0);
+    assert_int_equal(open_error("/proc/self/cwd/sub", 0), 0);
+    stop_guest(state);
+    start_guest(into_nobody);
+    assert_false(guest_rights_are_ours(guest));
+    assert_int_equal(open_error("private", 0), -EACCES);
+    stop_guest(state);
+    start_guest(NULL);
+    guest_rights_changed();
+    assert_false(guest_rights_are_ours(guest));
+    assert_int_equal(open_error("private", 0), 0);
+    assert_int_equal(guest_rights_init(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, stop_guest)
 
 int main(void)
@@ -268,6 +293,7 @@ int main(void)
         TEST(test_guest_path_self_is_the_guest),
         TEST(test_guest_path_stays_in_the_guests_root),
         TEST(test_guest_path_has_the_guests_rights),
+        TEST(test_guest_path_rights_are_ours_until_they_change),
     };
 
     return cmocka_run_group_tests(tests, make_tree, remove_tree);
