@@ -198,20 +198,6 @@ bool guest_task_fd_in_use(pid_t tid, int guest_fd)
     return lstat(path, &link) == 0 || errno != ENOENT;
 }
 
-int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
-{
-    char path[PROC_PATH_MAX];
-    struct stat link;
-
-    if (guest_fd < 0)
-        return -EBADF;
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
-    /* The link's mode has r for read and w for write: O_PATH has neither. */
-    if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
-        return -EBADF;
-    return stat(path, to) == 0 ? 0 : -EBADF;
-}
-
 /* A pidfd of the thread, or of its process where Linux has no other. */
 static int thread_pidfd(pid_t tid)
 {
@@ -221,6 +207,46 @@ static int thread_pidfd(pid_t tid)
     if (pidfd < 0 && proc_read(tid, "status", status, sizeof(status)) > 0)
         pidfd = syscall(SYS_pidfd_open, status_number(status, "Tgid", 0), 0);
     return pidfd < 0 ? -errno : (int)pidfd;
+}
+
+/*
+ * A pidfd of the thread that the calling thread has asked for last: it serves
+ * one for long, and to open one takes as long as all that is asked of it.  It
+ * stays that thread's, or fails with ESRCH: unlike a tid it is nobody else's
+ * later.  -errno.
+ */
+static _Thread_local struct {
+    pid_t tid; /* 0: of nobody */
+    int pidfd;
+} last;
+
+void guest_task_forget(void)
+{
+    if (last.tid != 0)
+        close(last.pidfd);
+    last.tid = 0;
+}
+
+void guest_task_keep(pid_t tid, int pidfd)
+{
+    guest_task_forget();
+    last.tid = pidfd < 0 ? 0 : tid;
+    last.pidfd = pidfd;
+}
+
+/* What `ask` says of it, asked again where the last one has ended: 0 or -errno. */
+static int ask_pidfd(pid_t tid, int (*ask)(int pidfd, void *what), void *what)
+{
+    int error = last.tid == tid ? ask(last.pidfd, what) : -ESRCH;
+    int pidfd;
+
+    if (error != -ESRCH)
+        return error;
+    pidfd = (int)syscall(SYS_pidfd_open, tid, O_EXCL); /* PIDFD_THREAD */
+    if (pidfd < 0)
+        return -errno;
+    guest_task_keep(tid, pidfd);
+    return ask(pidfd, what);
 }
 
 /* From linux/pidfd.h, as far as it goes, since headers of Linux 6.13. */
@@ -236,20 +262,66 @@ enum { PIDFD_WITH_CREDENTIALS = 1 << 1 };
 
 #define PIDFD_GET_CREDENTIALS _IOWR(0xff, 11, struct pidfd_credentials)
 
+static int ask_credentials(int pidfd, void *info)
+{
+    return ioctl(pidfd, PIDFD_GET_CREDENTIALS, info) == 0 ? 0 : -errno;
+}
+
 bool guest_task_has_ids_of_root(pid_t tid)
 {
     struct pidfd_credentials info = { .mask = PIDFD_WITH_CREDENTIALS };
-    int pidfd = (int)syscall(SYS_pidfd_open, tid, O_EXCL);
+    int error = ask_pidfd(tid, ask_credentials, &info);
     uint32_t any = 0;
-    int error;
 
-    if (pidfd < 0)
-        return false;
-    error = ioctl(pidfd, PIDFD_GET_CREDENTIALS, &info);
-    close(pidfd);
     for (unsigned i = 0; i < sizeof(info.ids) / sizeof(info.ids[0]); i++)
         any |= info.ids[i];
     return error == 0 && (info.mask & PIDFD_WITH_CREDENTIALS) != 0 && any == 0;
+}
+
+struct asked_fd {
+    int guest_fd;
+    struct stat *file;
+};
+
+static int ask_fd(int pidfd, void *what)
+{
+    const struct asked_fd *asked = what;
+    int host_fd = (int)syscall(SYS_pidfd_getfd, pidfd, asked->guest_fd, 0);
+    int flags, error;
+
+    if (host_fd < 0)
+        return -errno;
+    flags = fcntl(host_fd, F_GETFL);
+    error = flags < 0 || (flags & O_PATH) || fstat(host_fd, asked->file) != 0
+                ? -EBADF
+                : 0;
+    close(host_fd);
+    return error;
+}
+
+/* Where a thread has no pidfd (Linux before 6.9), or none may be used. */
+static int proc_fd_stat(pid_t tid, int guest_fd, struct stat *to)
+{
+    char path[PROC_PATH_MAX];
+    struct stat link;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
+    /* The link's mode has r for read and w for write: O_PATH has neither. */
+    if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
+        return -EBADF;
+    return stat(path, to) == 0 ? 0 : -EBADF;
+}
+
+int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
+{
+    struct asked_fd asked = { guest_fd, to };
+    int error;
+
+    if (guest_fd < 0)
+        return -EBADF;
+    error = ask_pidfd(tid, ask_fd, &asked);
+    return error == 0 || error == -EBADF ? error
+                                         : proc_fd_stat(tid, guest_fd, to);
 }
 
 int guest_task_fd_copy(pid_t tid, int guest_fd)

@@ -59,6 +59,14 @@ int guest_task_fd_copy(pid_t tid, int guest_fd);
 /* Whether a read of it that finds nothing shall wait (no O_NONBLOCK). */
 bool guest_task_fd_blocks(pid_t tid, int guest_fd);
 
+/*
+ * The calling thread keeps a pidfd of the thread that it asked about last.  Who
+ * starts with one (its own process's, say; taken over) holds as many descriptors
+ * before the first question as after the last.
+ */
+void guest_task_keep(pid_t tid, int pidfd);
+void guest_task_forget(void);
+
 /* An O_PATH descriptor of /proc/TID/`link` ("cwd", "root"). */
 int guest_task_open(pid_t tid, const char *link);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "emulator/filter.h"
+#include "emulator/guest-task.h"
 
 enum {
     HANDLERS = 4,
@@ -28,6 +29,7 @@ struct handler {
     struct service *service;
     size_t notification_bytes;
     pthread_t thread;
+    int pidfd; /* of ourselves, to start with (guest_task_keep) */
     _Atomic bool *stopping; /* N1 */
     _Atomic bool done;      /* N2: set by the handler, last */
 };
@@ -87,9 +89,11 @@ static void *handler_run(void *arg)
     sigemptyset(&stop);
     sigaddset(&stop, STOP_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+    guest_task_keep(getpid(), handler->pidfd);
     while (notification && receive(handler, notification, &call))
         serve(handler->service, &call);
     free(notification);
+    guest_task_forget();
     /* N2, pairs with N2 in notify_stop. */
     atomic_store_explicit(&handler->done, true, memory_order_release);
     return NULL;
@@ -127,11 +131,16 @@ int notify_start(struct service *service, struct notify **out)
 
         handler->service = service;
         handler->notification_bytes = notification_size();
+        handler->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
         handler->stopping = &notify->stopping;
-        if (pthread_create(&handler->thread, NULL, handler_run, handler) != 0)
-            break;
-        notify->count++;
     }
+    while (notify->count < HANDLERS &&
+           pthread_create(&notify->handlers[notify->count].thread, NULL,
+                          handler_run,
+                          &notify->handlers[notify->count]) == 0)
+        notify->count++;
+    for (unsigned i = notify->count; i < HANDLERS; i++)
+        close(notify->handlers[i].pidfd);
     if (!notify->count) {
         free(notify);
         return -EAGAIN;
