@@ -96,7 +96,8 @@ static void cycle_complete(struct barrier *b, unsigned phase)
 {
     uint64_t ticket = b->started;
 
-    atomic_store_explicit(&b->completed, ticket, memory_order_release); /* B4 */
+    /* B4; seq_cst: before the look, for barrier_completed */
+    atomic_store_explicit(&b->completed, ticket, memory_order_seq_cst);
     b->complete(b->arg, 1u << (phase ^ 1));
     atomic_store_explicit(&b->draining, 0, memory_order_seq_cst); /* B2 */
     atomic_fetch_add_explicit(&b->wake, 1, memory_order_seq_cst); /* B4 */
@@ -164,6 +165,11 @@ bool barrier_reached(struct barrier *b, uint64_t ticket)
 {
     return atomic_load_explicit(&b->completed, memory_order_acquire) >= /* B4 */
            ticket;
+}
+
+uint64_t barrier_completed(struct barrier *b)
+{
+    return atomic_load_explicit(&b->completed, memory_order_seq_cst); /* B4 */
 }
 
 void barrier_await(struct barrier *b, uint64_t ticket)

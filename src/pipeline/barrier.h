@@ -69,6 +69,13 @@ void barrier_done(struct barrier *, unsigned phases);
 /* Any thread: a new ticket; wakes the reader. */
 uint64_t barrier_request(struct barrier *);
 bool barrier_reached(struct barrier *, uint64_t ticket);
+
+/*
+ * The last ticket that is reached.  Who lists itself for the look that comes
+ * with a cycle's end (`complete`) and then sees no newer one than before is
+ * found by that look.
+ */
+uint64_t barrier_completed(struct barrier *);
 void barrier_await(struct barrier *, uint64_t ticket);
 
 /* True if at most `mine` items are in flight (mine: the caller's own). */

@@ -148,7 +148,8 @@ static void list_as_waiting(struct dispatch *d)
     lot_wake(&d->engine->lot, 1);
 }
 
-static void rounds(struct dispatch *d)
+/* True if something is left that must be looked at again. */
+static bool run_rounds(struct dispatch *d)
 {
     struct vnotify_instance *instance = d->instance;
     /* Taken in even if the queue is full: what piles up is one backlog. */
@@ -167,8 +168,25 @@ static void rounds(struct dispatch *d)
     }
     d->starved = d->starved || !all;
     /* A full queue is resumed by its reader, whatever else waits. */
-    if ((told && instance->pending != NULL) || d->starved)
+    return (told && instance->pending != NULL) || d->starved;
+}
+
+/*
+ * If a cycle has ended since we looked at the barriers, its completer may have
+ * looked at what waits before we were listed: so once more.  What we are counted
+ * in cannot end meanwhile, so that is hardly ever more than twice.
+ */
+static void rounds(struct dispatch *d)
+{
+    struct barrier *barrier = &d->engine->barrier;
+    uint64_t completed;
+
+    do {
+        completed = barrier_completed(barrier);
+        if (!run_rounds(d))
+            break;
         list_as_waiting(d);
+    } while (barrier_completed(barrier) != completed);
 }
 
 void dispatch_run(struct worker *worker, struct vnotify_instance *instance,
