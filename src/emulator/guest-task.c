@@ -299,12 +299,13 @@ static int ask_fd(int pidfd, void *what)
     return error;
 }
 
-/* Where a thread has no pidfd (Linux before 6.9), or none may be used. */
-static int proc_fd_stat(pid_t tid, int guest_fd, struct stat *to)
+int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
 {
     char path[PROC_PATH_MAX];
     struct stat link;
 
+    if (guest_fd < 0)
+        return -EBADF;
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
     /* The link's mode has r for read and w for write: O_PATH has neither. */
     if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
@@ -312,16 +313,15 @@ static int proc_fd_stat(pid_t tid, int guest_fd, struct stat *to)
     return stat(path, to) == 0 ? 0 : -EBADF;
 }
 
-int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
+int guest_task_pipe_stat(pid_t tid, int guest_fd, struct stat *to)
 {
     struct asked_fd asked = { guest_fd, to };
-    int error;
+    int error = guest_fd < 0 ? -EBADF : ask_pidfd(tid, ask_fd, &asked);
 
-    if (guest_fd < 0)
-        return -EBADF;
-    error = ask_pidfd(tid, ask_fd, &asked);
-    return error == 0 || error == -EBADF ? error
-                                         : proc_fd_stat(tid, guest_fd, to);
+    /* A thread has no pidfd (Linux before 6.9), or we may not use it. */
+    return error == 0 || error == -EBADF
+               ? error
+               : guest_task_fd_stat(tid, guest_fd, to);
 }
 
 int guest_task_fd_copy(pid_t tid, int guest_fd)

@@ -51,6 +51,12 @@ bool guest_task_fd_in_use(pid_t tid, int guest_fd);
 int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *);
 
 /*
+ * The same of what is a pipe, most likely, in a third of the time.  A copy of it
+ * is closed, which some file systems (NFS, FUSE) take for a call to write back.
+ */
+int guest_task_pipe_stat(pid_t tid, int guest_fd, struct stat *);
+
+/*
  * A copy of the guest's descriptor, for the same open file: its flags are
  * shared.  -errno.
  */

@@ -91,7 +91,7 @@ static int serving_find_instance(struct guest *guest, int guest_fd,
 {
     struct serving *serving = (struct serving *)guest;
     struct stat file;
-    int error = guest_task_fd_stat(serving->call->tid, guest_fd, &file);
+    int error = guest_task_pipe_stat(serving->call->tid, guest_fd, &file);
 
     if (!still_wanted(serving))
         return -ESRCH;
