@@ -369,15 +369,16 @@ void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)
     struct children *children = more(dir)->children;
 
     say_closed(children, now);
-    if (children->swept == 0 || (children->wanted & NOTE_CONTENT) == 0) {
-        children->sweep_ns = 0;
-        sweep_end(engine, children);
-        return;
+    if ((children->wanted & NOTE_CONTENT) != 0 && children->swept != 0) {
+        if (children->sweep_ns == 0)
+            begin_sweeping(engine, children, now);
+        else if (children->sweep_ns <= now)
+            sweep_slice(engine, dir, now);
+        if (children->swept != 0)
+            return;
     }
-    if (children->sweep_ns == 0)
-        begin_sweeping(engine, children, now);
-    else if (children->sweep_ns <= now)
-        sweep_slice(engine, dir, now);
+    children->sweep_ns = 0; /* nothing, or all are parked by now */
+    sweep_end(engine, children);
 }
 
 uint64_t sweep_due_ns(const struct children *children)
@@ -394,7 +395,7 @@ void sweep_end(struct vnotify *engine, struct children *children)
     /* relaxed: of cost alone */
     atomic_fetch_sub_explicit(&engine->sweep_cost_ns, children->last_cost_ns,
                               memory_order_relaxed);
-    children->last_cost_ns = 0;
+    children->last_cost_ns = children->cost_ns = 0;
+    children->sweep_at = children->parkable = 0;
     children->turn_ns = 0; /* it was for rows that are none any more */
-    children->parkable = 0;
 }

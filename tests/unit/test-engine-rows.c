@@ -85,6 +85,17 @@ static void test_rows_are_parked_without_a_descriptor(void **state)
     }
 }
 
+/* What sweeping costs says how seldom all is swept: those that are parked have
+   no part in it any more. */
+static void test_rows_that_are_parked_slow_no_sweep(void **state)
+{
+    (void)state;
+    assert_int_equal(add("d", CONTENT), 1);
+    await_vnodes(1 + FILES);
+    vnotify_sync(engine); /* the slice that has parked the last is over */
+    assert_int_equal(atomic_load(&engine->sweep_cost_ns), 0);
+}
+
 /* Those of one directory are parked in lots, with a pause between them. */
 static void test_rows_of_many_lots_are_all_parked(void **state)
 {
@@ -227,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_rows_are_parked_without_a_descriptor),
+        CASE(test_rows_that_are_parked_slow_no_sweep),
         CASE(test_rows_of_many_lots_are_all_parked),
         CASE(test_rows_that_are_gone_are_told_once),
         CASE(test_rows_follow_their_files),
