@@ -397,5 +397,7 @@ void sweep_end(struct vnotify *engine, struct children *children)
                               memory_order_relaxed);
     children->last_cost_ns = children->cost_ns = 0;
     children->sweep_at = children->parkable = 0;
+    children->young_ns = 0;
+    children->sweep_changed = false;
     children->turn_ns = 0; /* it was for rows that are none any more */
 }
