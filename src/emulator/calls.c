@@ -10,7 +10,7 @@
 
 enum {
     X32_BIT = 0x40000000,
-    TABLE_MAX = 128,
+    TABLE_MAX = 64,
 };
 
 static const struct {
@@ -38,28 +38,8 @@ static const struct {
     { "ppoll_time64", CALL_PPOLL, true },
     { "pselect6", CALL_PSELECT, false },
     { "pselect6_time64", CALL_PSELECT, true },
-    { "setuid", CALL_RIGHTS, false },
-    { "setgid", CALL_RIGHTS, false },
-    { "setreuid", CALL_RIGHTS, false },
-    { "setregid", CALL_RIGHTS, false },
-    { "setresuid", CALL_RIGHTS, false },
-    { "setresgid", CALL_RIGHTS, false },
-    { "setfsuid", CALL_RIGHTS, false },
-    { "setfsgid", CALL_RIGHTS, false },
-    { "setgroups", CALL_RIGHTS, false },
-    { "setuid32", CALL_RIGHTS, false },
-    { "setgid32", CALL_RIGHTS, false },
-    { "setreuid32", CALL_RIGHTS, false },
-    { "setregid32", CALL_RIGHTS, false },
-    { "setresuid32", CALL_RIGHTS, false },
-    { "setresgid32", CALL_RIGHTS, false },
-    { "setfsuid32", CALL_RIGHTS, false },
-    { "setfsgid32", CALL_RIGHTS, false },
-    { "setgroups32", CALL_RIGHTS, false },
-    { "capset", CALL_RIGHTS, false },
-    { "unshare", CALL_RIGHTS, false },
-    { "setns", CALL_RIGHTS, false },
-    { "prctl", CALL_PRCTL, false },
+    { "setgroups", CALL_SETGROUPS, false },
+    { "setgroups32", CALL_SETGROUPS, false },
 };
 
 static struct {

@@ -16,8 +16,7 @@ enum call_kind {
     CALL_INOTIFY_INIT1,
     CALL_INOTIFY_ADD_WATCH,
     CALL_INOTIFY_RM_WATCH,
-    CALL_RIGHTS, /* changes the caller's (guest-rights.h); where that matters */
-    CALL_PRCTL,  /* what changes them of it */
+    CALL_SETGROUPS, /* where that matters: guest-rights.h */
     CALL_READ,
     CALL_READV,
     CALL_DUP,

@@ -58,13 +58,6 @@ static int add_rule(scmp_filter_ctx ctx, int number, enum call_kind kind,
         args[1] = SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, FIONREAD);
         count = 2;
         break;
-    case CALL_PRCTL:
-        args[0] = SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_CAPBSET_DROP);
-        if (seccomp_rule_add_array(ctx, SCMP_ACT_NOTIFY, number, 1, args) < 0)
-            return -EINVAL;
-        args[0] = SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_SECUREBITS);
-        count = 1;
-        break;
     case CALL_SELECT:
     case CALL_PSELECT:
         args[0] = SCMP_A4(SCMP_CMP_NE, 0);
@@ -95,7 +88,7 @@ static int add_poll_rule(scmp_filter_ctx ctx, int number, const char *name)
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct window *window,
-                     bool strict, bool rights)
+                     bool strict, bool groups)
 {
     enum call_kind kind = CALL_NONE;
     const char *name;
@@ -110,7 +103,7 @@ static int add_rules(scmp_filter_ctx ctx, const struct window *window,
             continue;
         if (kind >= CALL_READ && kind <= CALL_IOCTL && !window->size)
             continue;
-        if ((kind == CALL_RIGHTS || kind == CALL_PRCTL) && !rights)
+        if (kind == CALL_SETGROUPS && !groups)
             continue;
         error = kind == CALL_POLL_MS
                     ? add_poll_rule(ctx, number, name)
@@ -152,7 +145,7 @@ out:
 }
 
 int filter_build(struct filter *filter, const struct window *window,
-                 bool strict, bool rights)
+                 bool strict, bool groups)
 {
     scmp_filter_ctx ctx;
     int error = 0;
@@ -171,7 +164,7 @@ int filter_build(struct filter *filter, const struct window *window,
             error = seccomp_arch_add(ctx, *abi);
     }
     if (error == 0)
-        error = add_rules(ctx, window, strict, rights);
+        error = add_rules(ctx, window, strict, groups);
     if (error == 0)
         error = export_program(ctx, filter);
     seccomp_release(ctx);

@@ -30,9 +30,9 @@ enum {
     FILTER_PACKET_MAX = 4096,
 };
 
-/* `rights`: with the calls that change them. */
+/* `groups`: with setgroups. */
 int filter_build(struct filter *, const struct window *, bool strict,
-                 bool rights);
+                 bool groups);
 void filter_fini(struct filter *);
 
 /*

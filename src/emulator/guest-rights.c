@@ -5,24 +5,20 @@
  * setfsuid() back to 0 restores them.  A guest with fsuid 0 that has dropped
  * them itself is followed with capset().
  *
- * When a guest's rights are ours.  A thread's credentials change by calls of its
- * own alone.  Without root's user or any capability, under no_new_privs, which
- * filter_load sets then, no call changes what opens files, but for entering a
- * user namespace, and that is seen.  Root's do change: by the calls that are
- * trapped (calls.h), which end all trust; by execve of a set-user-ID or
- * set-group-ID program, which shows in the ids that we look at; and by no other
- * execve, as long as all ids are 0 and the capabilities are those that the
- * bounding set leaves: a root's program gets just these.
+ * When a guest's rights are ours: of what decides about files, its user
+ * namespace, its ids and its capabilities are quickly looked at; its other groups
+ * are not, but nothing changes these but setgroups, which is trapped (calls.h)
+ * and ends all trust.  Whoever has neither root's user nor any capability cannot
+ * come to other rights at all without a user namespace: there is no_new_privs
+ * then, which filter_load sets.
  */
 #include "emulator/guest-rights.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,8 +33,8 @@ static struct guest_credentials ours; /* read-only after init */
 
 enum following {
     LOOK_ALWAYS,
-    CANNOT_CHANGE,
-    ARE_TOLD, /* and root's: all ids are 0 */
+    CANNOT_CHANGE, /* but in a user namespace */
+    ARE_SEEN,      /* and setgroups is told */
 };
 
 static enum following following; /* read-only after guest_rights_follow */
@@ -72,24 +68,14 @@ static bool have_one_id(void)
            gids[1] == ours.fsgid && gids[2] == ours.fsgid;
 }
 
-static bool is_bounding(int cap)
+/* Has the thread our ids and capabilities, as far as files are concerned? */
+static bool has_ours(pid_t tid)
 {
-    return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1;
-}
+    struct guest_credentials its;
 
-/* What decides about files, in all sets that an execve takes it from. */
-static bool keeps_file_caps(const struct __user_cap_data_struct *low)
-{
-    const uint32_t mask = (uint32_t)FILE_CAPS; /* both below 32 */
-    uint32_t bounding = 0;
-
-    if (is_bounding(CAP_DAC_OVERRIDE))
-        bounding |= UINT32_C(1) << CAP_DAC_OVERRIDE;
-    if (is_bounding(CAP_DAC_READ_SEARCH))
-        bounding |= UINT32_C(1) << CAP_DAC_READ_SEARCH;
-    return (low->effective & mask) == bounding &&
-           (low->permitted & mask) == bounding &&
-           (low->inheritable & mask & ~bounding) == 0;
+    return guest_task_ids(tid, &its) == 0 && its.fsuid == ours.fsuid &&
+           its.fsgid == ours.fsgid &&
+           ((its.cap_effective ^ ours.cap_effective) & FILE_CAPS) == 0;
 }
 
 bool guest_rights_follow(void)
@@ -99,16 +85,15 @@ bool guest_rights_follow(void)
     };
     struct __user_cap_data_struct data[CAPS_WORDS];
 
-    if (!have_one_id() || syscall(SYS_capget, &header, data) != 0)
-        return false;
-    if (ours.fsuid == 0 && ours.fsgid == 0 && keeps_file_caps(&data[0]) &&
-        prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) == SECUREBITS_DEFAULT)
-        following = ARE_TOLD;
-    else if (ours.fsuid != 0 &&
-             (data[0].permitted | data[0].inheritable | data[1].permitted |
-              data[1].inheritable) == 0)
+    if (have_one_id() && ours.fsuid != 0 &&
+        syscall(SYS_capget, &header, data) == 0 &&
+        (data[0].permitted | data[0].inheritable | data[1].permitted |
+         data[1].inheritable) == 0)
         following = CANNOT_CHANGE;
-    return following == ARE_TOLD;
+    else if (has_ours(getpid())) /* this Linux can tell */
+        following = ARE_SEEN;
+    guest_task_forget();
+    return following == ARE_SEEN;
 }
 
 void guest_rights_changed(void)
@@ -124,7 +109,7 @@ bool guest_rights_are_ours(pid_t tid)
         atomic_load_explicit(&changed, memory_order_acquire) || /* R1 */
         !guest_task_in_our_user_namespace(tid))
         return false;
-    return following == CANNOT_CHANGE || guest_task_has_ids_of_root(tid);
+    return following == CANNOT_CHANGE || has_ours(tid);
 }
 
 /* The effective file capabilities of this thread become `want`. */

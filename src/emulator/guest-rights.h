@@ -27,14 +27,14 @@ int guest_rights_init(void);
 void guest_rights_fini(void);
 
 /*
- * The guest starts with our rights, and from now on guest_rights_are_ours may
- * say so.  True if that depends on guest_rights_changed being called before a
- * guest's call that changes rights is let go on (calls.h); else no guest can.
- * After guest_rights_init; else every guest is looked at.
+ * The guest starts with our groups, and from now on guest_rights_are_ours may
+ * say that of its rights.  True if that depends on guest_rights_changed being
+ * called before a guest's setgroups is let go on.  After guest_rights_init, which
+ * undoes it.
  */
 bool guest_rights_follow(void);
 
-/* Some guest's rights are about to change: all are looked at from here on. */
+/* Some guest's groups are about to change: all is read from here on. */
 void guest_rights_changed(void);
 
 /* Whether a thread that waits for us has our rights; false if unknown. */

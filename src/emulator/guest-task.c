@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,7 +255,7 @@ struct pidfd_credentials {
     uint64_t mask;
     uint64_t cgroup;
     uint32_t pid, tgid, ppid;
-    uint32_t ids[8]; /* real, effective, saved, file system's; uid, gid each */
+    uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
     int32_t exit_code;
 };
 
@@ -267,15 +268,27 @@ static int ask_credentials(int pidfd, void *info)
     return ioctl(pidfd, PIDFD_GET_CREDENTIALS, info) == 0 ? 0 : -errno;
 }
 
-bool guest_task_has_ids_of_root(pid_t tid)
+int guest_task_ids(pid_t tid, struct guest_credentials *to)
 {
     struct pidfd_credentials info = { .mask = PIDFD_WITH_CREDENTIALS };
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3,
+        .pid = tid,
+    };
+    struct __user_cap_data_struct data[2];
     int error = ask_pidfd(tid, ask_credentials, &info);
-    uint32_t any = 0;
 
-    for (unsigned i = 0; i < sizeof(info.ids) / sizeof(info.ids[0]); i++)
-        any |= info.ids[i];
-    return error == 0 && (info.mask & PIDFD_WITH_CREDENTIALS) != 0 && any == 0;
+    if (error < 0)
+        return error;
+    if ((info.mask & PIDFD_WITH_CREDENTIALS) == 0)
+        return -ENOTSUP;
+    if (syscall(SYS_capget, &header, data) != 0)
+        return -errno;
+    to->fsuid = info.fsuid;
+    to->fsgid = info.fsgid;
+    to->cap_effective =
+        (uint64_t)data[1].effective << 32 | data[0].effective;
+    return 0;
 }
 
 struct asked_fd {

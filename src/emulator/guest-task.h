@@ -38,9 +38,11 @@ void guest_credentials_fini(struct guest_credentials *);
 
 bool guest_task_in_our_user_namespace(pid_t tid);
 
-/* Whether all its user and group ids are 0, as we count them.  False also where
-   Linux, before 6.13, does not tell quickly. */
-bool guest_task_has_ids_of_root(pid_t tid);
+/*
+ * Only what may be had quickly: fsuid, fsgid, cap_effective, which is of its own
+ * user namespace.  -errno, also where Linux, before 6.13, has no quick way.
+ */
+int guest_task_ids(pid_t tid, struct guest_credentials *);
 
 bool guest_task_fd_in_use(pid_t tid, int guest_fd);
 

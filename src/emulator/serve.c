@@ -190,7 +190,7 @@ void serve(struct service *service, const struct trapped *call)
         answer_continue(service->listener, call->id);
         return;
     }
-    if (what.kind == CALL_RIGHTS || what.kind == CALL_PRCTL) {
+    if (what.kind == CALL_SETGROUPS) {
         guest_rights_changed();
         answer_continue(service->listener, call->id);
         return;
