@@ -74,13 +74,6 @@ static bool is_process(const struct walk *walk, const char *name)
            procfs_is_root(walk->at);
 }
 
-/* In a procfs: what "self" and "thread-self" mean for the guest. */
-static void self_target(const struct walk *walk, const char *name,
-                        char *target, size_t size)
-{
-    procfs_own_name(walk->at, &walk->who, *name == 't', target, size);
-}
-
 static bool is_own_directory(const struct walk *walk, const char *name)
 {
     char own[PROCFS_NAME_MAX];
@@ -184,7 +177,8 @@ static int walk_into(struct walk *walk, const char *name, const char *left,
     if (error < 0)
         return error;
     if (process && is_self(name) && (!last || walk->follow)) {
-        self_target(walk, name, target, sizeof(target));
+        procfs_own_name(walk->at, &walk->who, *name == 't', target,
+                        sizeof(target));
         return walk_splice(walk, target, left);
     }
     host_fd = walk_open(walk, name, O_NOFOLLOW);

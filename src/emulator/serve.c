@@ -186,12 +186,9 @@ void serve(struct service *service, const struct trapped *call)
     };
     int64_t result;
 
-    if (what.kind == CALL_NONE) {
-        answer_continue(service->listener, call->id);
-        return;
-    }
-    if (what.kind == CALL_SETGROUPS) {
+    if (what.kind == CALL_SETGROUPS)
         guest_rights_changed();
+    if (what.kind == CALL_NONE || what.kind == CALL_SETGROUPS) {
         answer_continue(service->listener, call->id);
         return;
     }
