@@ -1,12 +1,7 @@
 /*
- * Two listings of a directory mostly agree, in order too.  So both are walked
- * in step, over what is the same to the byte as such; where they part, a short
- * look ahead on either side finds the next entry in common, and what was passed over becomes a candidate.  Candidates
- * of both sides are then matched by name through a hash table: those that only
- * moved within the listing cancel out, the rest is the delta.  The look ahead
- * is bounded and each entry passed once, so the whole is linear however the
- * host orders its entries; a host that lists in a new order each time costs
- * hashing, not correctness.
+ * What two listings do not have in common (delta-walk.h) is matched by name
+ * through a hash table: what only moved within the listing cancels out, the rest
+ * is the delta.
  */
 #include "pipeline/delta.h"
 
@@ -15,171 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/delta-walk.h"
 #include "pipeline/hash.h"
-#include "pipeline/packed.h"
-
-enum { LOOK_AHEAD = 8 };
-
-/* Candidates of one side. */
-struct side {
-    const struct snapshot *snapshot;
-    size_t at; /* offset of the next entry to walk */
-    size_t *offsets;
-    uint32_t count, size;
-};
-
-static bool side_add(struct side *side, size_t offset)
-{
-    if (side->count == side->size) {
-        uint32_t size = side->size == 0 ? 64 : side->size * 2;
-        size_t *offsets = realloc(side->offsets, size * sizeof(*offsets));
-
-        if (offsets == NULL)
-            return false;
-        side->offsets = offsets;
-        side->size = size;
-    }
-    side->offsets[side->count++] = offset;
-    return true;
-}
-
-static bool at_end(const struct side *side)
-{
-    return side->at == side->snapshot->bytes;
-}
-
-/* A file system may tell an entry's type at one time and not at another. */
-static bool same_type(const struct entry *a, const struct entry *b)
-{
-    return a->type == b->type || a->type == DT_UNKNOWN ||
-           b->type == DT_UNKNOWN;
-}
-
-static bool same_entry(const struct entry *a, const struct entry *b)
-{
-    return a->ino == b->ino && same_type(a, b) && entry_same_name(a, b);
-}
-
-/*
- * Is `wanted` among the next entries of `side`?  Then those before it become
- * candidates: 1.  0 if not, -1 when memory is out.
- */
-static int resume_at(struct side *side, const struct entry *wanted)
-{
-    size_t offset = side->at;
-    struct entry entry;
-
-    for (int i = 0; i <= LOOK_AHEAD && offset < side->snapshot->bytes; i++) {
-        size_t next = snapshot_entry(side->snapshot, offset, &entry);
-
-        if (same_entry(&entry, wanted)) {
-            while (side->at < offset) {
-                if (!side_add(side, side->at))
-                    return -1;
-                side->at = snapshot_entry(side->snapshot, side->at, &entry);
-            }
-            return 1;
-        }
-        offset = next;
-    }
-    return 0;
-}
-
-/* Where the two part: finds where they meet again.  False: out of memory. */
-static bool step_apart(struct side *before, struct side *after)
-{
-    struct entry b, a;
-    size_t next_b = snapshot_entry(before->snapshot, before->at, &b);
-    size_t next_a = snapshot_entry(after->snapshot, after->at, &a);
-    int met = resume_at(after, &b);
-
-    if (met == 0)
-        met = resume_at(before, &a);
-    if (met != 0)
-        return met > 0;
-    if (!side_add(before, before->at) || !side_add(after, after->at))
-        return false;
-    before->at = next_b;
-    after->at = next_a;
-    return true;
-}
-
-static bool add_rest(struct side *side)
-{
-    struct entry entry;
-
-    while (!at_end(side)) {
-        if (!side_add(side, side->at))
-            return false;
-        side->at = snapshot_entry(side->snapshot, side->at, &entry);
-    }
-    return true;
-}
-
-static size_t common_bytes(const uint8_t *a, const uint8_t *b, size_t bytes)
-{
-    size_t at = 0;
-    uint64_t x, y;
-
-    for (; at + sizeof(x) <= bytes; at += sizeof(x)) {
-        memcpy(&x, a + at, sizeof(x));
-        memcpy(&y, b + at, sizeof(y));
-        if (x != y)
-            break;
-    }
-    while (at < bytes && a[at] == b[at])
-        at++;
-    return at;
-}
-
-static size_t bytes_left(const struct side *side)
-{
-    return side->snapshot->bytes - side->at;
-}
-
-/* Walks over what is the same in both to the byte: nearly all, mostly. */
-static void skip_common(struct side *before, struct side *after)
-{
-    const uint8_t *at = before->snapshot->entries + before->at, *from = at;
-    size_t most = bytes_left(before) < bytes_left(after) ? bytes_left(before)
-                                                         : bytes_left(after);
-    size_t same;
-
-    if (before->snapshot->base != after->snapshot->base)
-        return;
-    same = common_bytes(at, after->snapshot->entries + after->at, most);
-    if (same == bytes_left(before)) /* and that is an entry's end */
-        at += same;
-    else
-        while (same >= PACKED_HEADER &&
-               (size_t)(at - from) <= same - PACKED_HEADER &&
-               packed_bytes(at) <= same - (size_t)(at - from))
-            at += packed_bytes(at);
-    before->at += (size_t)(at - from);
-    after->at += (size_t)(at - from);
-}
-
-static bool find_candidates(struct side *before, struct side *after)
-{
-    for (;;) {
-        struct entry b, a;
-        size_t next_b, next_a;
-
-        skip_common(before, after);
-        if (at_end(before) || at_end(after))
-            break;
-        next_b = snapshot_entry(before->snapshot, before->at, &b);
-        next_a = snapshot_entry(after->snapshot, after->at, &a);
-
-        if (same_entry(&b, &a)) {
-            before->at = next_b;
-            after->at = next_a;
-        } else if (!step_apart(before, after)) {
-            return false;
-        }
-    }
-    return add_rest(before) && add_rest(after);
-}
 
 /* What became of each candidate. */
 enum fate { FATE_OPEN, FATE_SAME, FATE_REPLACED };
@@ -251,7 +83,7 @@ static void match_names(struct match *match, const struct side *before,
         if (index == 0)
             continue;
         snapshot_entry(before->snapshot, before->offsets[index - 1], &b);
-        enum fate fate = same_entry(&b, &a) ? FATE_SAME : FATE_REPLACED;
+        enum fate fate = entry_is_same(&b, &a) ? FATE_SAME : FATE_REPLACED;
         match->fate_before[index - 1] = (uint8_t)fate;
         match->fate_after[i] = (uint8_t)fate;
         match->twin_after[i] = index - 1;
@@ -316,6 +148,27 @@ static void put_change(struct delta *delta, uint32_t index, uint32_t *names,
     put_name(delta, &delta->changes[index], names, &entry);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const struct change *x = a, *y = b;
+
+    if (x->ino != y->ino)
+        return x->ino < y->ino ? -1 : 1;
+    return x->name < y->name ? -1 : x->name > y->name; /* as listed */
+}
+
+/* What has come, in the order of inode numbers: delta.h says why. */
+static void order_come(struct delta *delta)
+{
+    struct change *changes = delta->changes;
+
+    if (delta->come > 1)
+        qsort(changes + delta->gone, delta->come, sizeof(*changes), by_number);
+    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
+        if (changes[i].twin != DELTA_NO_TWIN)
+            changes[changes[i].twin].twin = i;
+}
+
 static struct delta *build(const struct arenas *arenas, struct match *match,
                            const struct side *before, const struct side *after)
 {
@@ -340,14 +193,12 @@ static struct delta *build(const struct arenas *arenas, struct match *match,
             continue;
         put_change(delta, next, &names, after, i);
         if (match->fate_after[i] == FATE_REPLACED &&
-            match->fate_before[match->twin_after[i]] == FATE_REPLACED) {
-            uint32_t twin = index_of[match->twin_after[i]];
-            delta->changes[next].twin = twin;
-            delta->changes[twin].twin = next;
-        }
+            match->fate_before[match->twin_after[i]] == FATE_REPLACED)
+            delta->changes[next].twin = index_of[match->twin_after[i]];
         next++;
     }
     assert(next == gone + come);
+    order_come(delta);
     return delta;
 }
 
@@ -360,7 +211,7 @@ struct delta *delta_create(const struct arenas *arenas,
     struct match match = { 0 };
     struct delta *delta = NULL;
 
-    if (find_candidates(&before, &after) &&
+    if (delta_walk(&before, &after) &&
         match_init(&match, &before, &after)) {
         match_names(&match, &before, &after);
         delta = build(arenas, &match, &before, &after);
@@ -388,5 +239,7 @@ struct delta *delta_create_come(const struct arenas *arenas,
         delta->changes[i] = changes[i];
         put_name(delta, &delta->changes[i], &names, &entries[i]);
     }
+    if (delta != NULL)
+        order_come(delta);
     return delta;
 }

@@ -38,7 +38,12 @@ struct change {
  */
 enum { BIRTH_TICK_NS = 10 * 1000 * 1000 };
 
-/* One block: changes, then names. */
+/*
+ * One block: changes, then names.  What has come is in the order of inode
+ * numbers: file systems give them out in ascending order but for holes, so
+ * what was made at once is told in the order in which it was made, mostly,
+ * where a listing has it by hash (ext4) or backwards (tmpfs).
+ */
 struct delta {
     uint64_t before_id, after_id; /* of the snapshots */
     int64_t before_rt_ns;         /* before->begun_rt_ns */

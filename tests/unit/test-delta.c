@@ -107,6 +107,29 @@ static void test_delta_from_and_to_an_empty_directory(void **state)
     arena_free(&arenas, delta);
 }
 
+/* Whatever the order of the listing; two names of one inode as listed. */
+static void test_delta_has_what_came_by_inode_number(void **state)
+{
+    const struct row before[] = { { "old", 1, DT_REG }, { "c", 2, DT_REG } };
+    const struct row after[] = { { "z", 30, DT_REG }, { "c", 20, DT_REG },
+                                 { "link", 10, DT_REG },
+                                 { "a", 10, DT_REG }, { "old", 1, DT_REG },
+                                 { "b", UINT64_MAX, DT_REG } };
+    struct delta *delta = diff(before, 2, after, 6);
+
+    (void)state;
+    assert_int_equal(delta->gone, 1);
+    assert_int_equal(delta->come, 5);
+    assert_change(delta, 1, "link", 10);
+    assert_change(delta, 2, "a", 10);
+    assert_change(delta, 3, "c", 20);
+    assert_change(delta, 4, "z", 30);
+    assert_change(delta, 5, "b", UINT64_MAX);
+    assert_int_equal(delta->changes[0].twin, 3);
+    assert_int_equal(delta->changes[3].twin, 0);
+    arena_free(&arenas, delta);
+}
+
 static void test_delta_links_a_replaced_name_with_its_twin(void **state)
 {
     const struct row before[] = { { "x", 9, DT_REG },
@@ -296,7 +319,7 @@ static void test_delta_learns_what_was_born_and_touched(void **state)
     char path[] = "/tmp/vnotify-unit-XXXXXX";
     struct row rows[3] = { { "new", 0, DT_REG },
                            { "touched", 0, DT_REG },
-                           { "absent", 77, DT_REG } };
+                           { "absent", UINT64_MAX, DT_REG } };
     struct delta *delta;
     int dir_fd, fd;
     struct stat st;
@@ -366,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_delta_ignores_the_order_of_listings),
         cmocka_unit_test(test_delta_of_names_gone_and_come),
         cmocka_unit_test(test_delta_from_and_to_an_empty_directory),
+        cmocka_unit_test(test_delta_has_what_came_by_inode_number),
         cmocka_unit_test(test_delta_links_a_replaced_name_with_its_twin),
         cmocka_unit_test(test_delta_of_a_rename_is_one_inode_on_both_sides),
         cmocka_unit_test(test_delta_tells_names_apart_that_begin_alike),
