@@ -51,13 +51,23 @@ enum {
        longer than the slack. */
     TURN_NS = 250 * 1000,
     TURNS_SLACK_NS = 4 * 1000 * 1000,
+    /* What takes longer to list is not for a reader: beside it, each lone note
+       would wait for a worker to be woken. */
+    READER_NS = 2 * 1000 * 1000,
 };
 
+/* Bulk goes straight to those that take it: the ring might wake another. */
 static void enqueue(struct vnotify *engine, struct tally *tally,
                     struct note *note)
 {
+    struct vnode *vnode =
+        note->vnode == 0 ? NULL : registry_slot(&engine->registry, note->vnode);
     unsigned size;
 
+    if (vnode != NULL && vnode_is_bulk(vnode)) {
+        worker_hand_over(engine, vnode);
+        return;
+    }
     for (;;) {
         SYNC_RELEASE(&engine->ring); /* N1 */
         if (ck_ring_enqueue_spmc_size_note(&engine->ring, engine->notes, note,
@@ -273,7 +283,8 @@ static bool is_for_reader(struct vnotify *engine, const struct reading *r)
 {
     /* E7: acquire and release: what the last one has done is seen */
     return r->lone.vnode != 0 && ck_ring_size(&engine->ring) == 0 &&
-           !vnode_is_bulk(registry_slot(&engine->registry, r->lone.vnode)) &&
+           registry_slot(&engine->registry, r->lone.vnode)->least_cost_ns <=
+               READER_NS &&
            atomic_exchange_explicit(&engine->reader_serves, 1, /* E7 */
                                     memory_order_acq_rel) == 0;
 }
