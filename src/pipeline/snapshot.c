@@ -19,7 +19,7 @@ enum {
      * be told sooner (stream.h).
      */
     RAW_BYTES = 256 * 1024,
-    RAW_PIECE = 32 * 1024,
+    RAW_PIECE = 4 * 1024,
     RAW_ENTRY = 32, /* of getdents64, with a name of 5 to 12 bytes */
     BUILDER_BYTES_MIN = 64 * 1024,
 };
