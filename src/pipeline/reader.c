@@ -2,7 +2,8 @@
  * reader.c - stage 1: collects from the kqueue
  *
  * A reader posts each note to its vnode's claim, and puts a vnode whose claim
- * it got by that on the ring, for a worker to serve.  A vnode that is held
+ * it got by that on the ring, for a worker to serve (bulk: into the relay of
+ * those that take it, which never is full).  A vnode that is held
  * already (being served, or resting) costs no more than that.  No listing, no
  * allocation, no lock.  When the ring is full it waits for the workers;
  * meanwhile the kqueue coalesces, knote by knote, so nothing is lost and

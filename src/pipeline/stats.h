@@ -37,7 +37,7 @@ enum tally_high {
 };
 
 enum tally_stage {
-    STAGE_WAIT,     /* note read -> worker has it */
+    STAGE_WAIT,     /* note read -> worker has it; not of bulk */
     STAGE_LISTING,  /* listing one directory */
     STAGE_DIFF,     /* comparing it with the one before */
     STAGE_DISPATCH, /* one round */
