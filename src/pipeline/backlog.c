@@ -104,7 +104,8 @@ static void take_noted(struct watch *watch)
 
 /*
  * W5.  An item is put in after the listing that its name is in was offered; so
- * it is taken before the offer is, and the name is never missing.
+ * it is taken before the offer is, and the name is never missing.  For that, no
+ * row is made of a name that only a partial offer has, which a watch may refuse.
  */
 static bool take_contents(struct watch *watch)
 {

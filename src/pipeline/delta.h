@@ -6,7 +6,8 @@
  * since a rename's two halves may be in two directories.
  *
  * Cost: O(n) expected in the entries of both; a change costs about a walk
- * along the common entries, and only what differs is hashed.
+ * along the common entries, and only what differs is hashed.  To put k new names
+ * in order: O(k log k).
  */
 #pragma once
 
@@ -28,6 +29,7 @@ struct change {
     bool learned;   /* come: what delta_learn fills in is there */
     bool untouched; /* come: not changed, linked or renamed since its birth */
     bool only_name; /* come: it has no other name */
+    bool is_new;    /* come: it was told to be (stream.h) */
     bool lives;     /* gone: the inode has as many names as before, so it has
                        another in its place: it was renamed */
 };

@@ -271,14 +271,19 @@ void worker_serve(struct worker *, struct vnode *);
 void worker_give_back(struct vnotify *, struct vnode *);
 /* What is there before the whole listing is (stream.h). */
 void serve_offer(struct serving *, struct vnode *, struct offer *);
-/* When the host noted a rename across directories that the listing under way
-   may be the first to show, or 0. */
-uint64_t vnode_has_crossed(const struct vnode *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 
 /* The holder of the vnode's claim leaves it to a worker other than 0. */
 void worker_hand_over(struct vnotify *, struct vnode *);
+
+/* serve-list.c */
+/* Lists the directory; *offer is what to tell its watches, or NULL.  0 or
+   -errno. */
+int serve_list(struct serving *, struct vnode *, struct offer **offer);
+/* When the host noted a rename across directories that the listing under way
+   may be the first to show, or 0. */
+uint64_t vnode_has_crossed(const struct vnode *);
 
 /* dispatch.c: the caller holds the instance's claim and loses it; `phases` are
    of an item that it holds beside. */

@@ -68,8 +68,10 @@ static uint32_t written_unseen(const struct keeper *k, const struct look *look)
  * directory is not.  "Since" is since the listing before began: what was born
  * while it was made need not be in it.
  */
-static int64_t born_after(const struct keeper *k)
+static int64_t born_after(const struct keeper *k, const struct change *come)
 {
+    if (come != NULL && come->is_new)
+        return INT64_MIN;
     return k->first || (k->offer != NULL && k->offer->crossed_ns != 0)
                ? INT64_MAX
                : k->children->begun_rt_ns - BIRTH_TICK_NS;
@@ -143,7 +145,7 @@ void row_take_in(struct keeper *k, uint64_t ino, const char *name, uint8_t type,
         .dir = k->dir,
         .ino = ino,
         .wanted = children->wanted,
-        .born_after = born_after(k),
+        .born_after = born_after(k, come),
     };
     struct row row = { .ino = ino };
     uint64_t close_ns = 0;
@@ -226,7 +228,7 @@ bool row_renew(struct keeper *k, struct row *row, const char *name,
 static bool is_newborn(const struct keeper *k, const struct look *look)
 {
     return S_ISREG(look->mode) && look->links == 1 &&
-           look->born >= born_after(k);
+           look->born >= born_after(k, NULL);
 }
 
 /* A row whose inode is listed under another name now, or its number is. */

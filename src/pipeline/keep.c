@@ -108,6 +108,9 @@ static int follow(struct keeper *k)
     const struct delta *delta = k->offer == NULL ? NULL : k->offer->delta;
     int err;
 
+    if (delta != NULL && k->offer->for_rows != NULL)
+        delta = k->offer->for_rows;
+
     k->first = children->listing == 0;
     if (!k->again && !k->lacks && delta != NULL &&
         delta->before_id == children->listing && delta->after_id == listing->id)

@@ -29,16 +29,33 @@ static void post(struct serving *s, struct watch *watch)
     }
 }
 
+/*
+ * The newest offer counts.  But a partial one that the watch may not take does
+ * not put out another, untaken: content may be there already under the names of
+ * that (W5).
+ */
+static void put_offer(struct vnotify *engine, struct watch *watch,
+                      struct offer *offer)
+{
+    struct offer *other = NULL;
+
+    /* relaxed: our own reference keeps it alive (W1) */
+    atomic_fetch_add_explicit(&offer->refs, 1, memory_order_relaxed);
+    if (!offer->partial)
+        other = atomic_exchange_explicit(&watch->offer, offer,
+                                         memory_order_acq_rel); /* W3 */
+    else if (!atomic_compare_exchange_strong_explicit(
+                 &watch->offer, &other, offer, memory_order_acq_rel, /* W3 */
+                 memory_order_relaxed))
+        other = offer;
+    offer_release(engine, other);
+}
+
 static void offer_to(struct serving *s, struct watch *watch,
                      struct offer *offer, uint32_t self)
 {
-    if (offer != NULL) {
-        /* relaxed: our own reference keeps it alive (W1) */
-        atomic_fetch_add_explicit(&offer->refs, 1, memory_order_relaxed);
-        offer_release(s->worker->engine,
-                      atomic_exchange_explicit(&watch->offer, offer,
-                                               memory_order_acq_rel)); /* W3 */
-    }
+    if (offer != NULL)
+        put_offer(s->worker->engine, watch, offer);
     if (self != 0)
         atomic_fetch_or_explicit(&watch->self, self,
                                  memory_order_acq_rel); /* W3 */

@@ -1,11 +1,11 @@
 /*
  * serve.c - stage 2, one vnode: list it, compare, offer what is new
  *
- * The holder of a vnode's claim lists it by the vnode's own descriptor,
- * compares with the listing before, offers what is new to every watch, posts
- * to their instances, and dispatches those whose claim it got.  A vnode that
- * must wait (resting, or to be tried again after a failure) stays held and goes
- * to worker 0's timer; one that takes long goes to a worker other than 0.
+ * The holder of a vnode's claim lists it (serve-list.c), offers what is new to
+ * every watch, posts to their instances, and dispatches those whose claim it
+ * got.  A vnode that must wait (resting, or to be tried again after a failure)
+ * stays held and goes to worker 0's timer; one that takes long goes to a worker
+ * other than 0.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,10 +15,8 @@
 #include "pipeline/engine.h"
 #include "pipeline/fate.h"
 #include "pipeline/keep.h"
-#include "pipeline/learn.h"
 #include "pipeline/offer.h"
 #include "pipeline/rest.h"
-#include "pipeline/stream.h"
 
 void worker_defer(struct vnotify *engine, struct vnode *vnode, uint64_t due_ns)
 {
@@ -33,155 +31,6 @@ void worker_hand_over(struct vnotify *engine, struct vnode *vnode)
     relay_give(&engine->bulk, &vnode->link);
     lot_wake(&engine->lot, LOT_ANYBODY - 1);
 }
-
-/* Listing. */
-
-/* Of a whole listing. */
-static struct offer *make_offer(struct worker *worker, struct snapshot *before,
-                                struct snapshot *after, uint64_t begun)
-{
-    struct arenas *arenas = &worker->engine->arenas;
-    uint64_t start = now_ns();
-    struct delta *delta = NULL;
-    struct offer *offer;
-
-    if (before != NULL && before != after) {
-        delta = delta_create(arenas, before, after);
-        if (delta == NULL)
-            return NULL;
-        tally_add(worker->tally, TALLY_DELTAS, 1);
-        tally_stage(worker->tally, STAGE_DIFF, now_ns() - start);
-    }
-    offer = offer_create(after, delta, begun);
-    if (offer == NULL)
-        arena_free(arenas, delta);
-    return offer;
-}
-
-/* By the vnode's own descriptor; one that is gone for good has no entries. */
-static int list_by_own(struct worker *worker, struct vnode *vnode,
-                       struct stream *stream)
-{
-    struct vnotify *engine = worker->engine;
-    struct snapshot *before = vnode->current;
-    int fd = vnode_fd(engine, vnode), err;
-
-    worker->builder.base = vnode->ino;
-    if (fd == -ESTALE) {
-        snapshot_list_removed(&worker->builder);
-        return 0;
-    }
-    if (fd < 0)
-        return fd;
-    if (fault_hits(&engine->fault, FAULT_OPEN))
-        return -EMFILE;
-    if (before == NULL)
-        return snapshot_list(&worker->builder, fd, NULL, NULL, &engine->fault);
-    snapshot_acquire(before); /* the stream may replace it meanwhile */
-    err = snapshot_list(&worker->builder, fd, before, &stream->follower,
-                        &engine->fault);
-    snapshot_release(&engine->arenas, before);
-    return err;
-}
-
-/*
- * When the host noted a rename across directories that this listing, ended now,
- * may be the first to show: since the one before began.  0: it did not.
- */
-uint64_t vnode_has_crossed(const struct vnode *vnode)
-{
-    /* relaxed: a note that is not posted yet is the next listing's */
-    uint64_t crossed_ns = atomic_load_explicit(&more(vnode)->crossed_ns,
-                                               memory_order_relaxed);
-
-    return crossed_ns > more(vnode)->listed_ns ? crossed_ns : 0;
-}
-
-static int take_listing(struct serving *s, struct vnode *vnode,
-                        struct stream *stream, uint64_t *crossed_ns)
-{
-    struct worker *worker = s->worker;
-    struct vnotify *engine = worker->engine;
-    uint64_t start = now_ns(), begun, end;
-    int err;
-
-    /* V3: "about to begin", then the ticket: an add_watch that still sees the
-       one before has looked before the ticket was drawn. */
-    atomic_store_explicit(&more(vnode)->begun, UINT64_MAX,
-                          memory_order_seq_cst);
-    begun = engine_tick(engine);
-    atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
-                          memory_order_seq_cst);
-    stream_begin(stream, s, vnode, begun);
-    worker->builder.yielded_ns = 0;
-    err = list_by_own(worker, vnode, stream);
-    end = now_ns() - worker->builder.yielded_ns;
-    vnode->least_cost_ns =
-        vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
-    vnode->cost_ns = end - start;
-    tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
-    TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
-          vnode->slot, worker->builder.count,
-          (unsigned long long)vnode->cost_ns, err);
-    if (err != 0)
-        return err;
-    *crossed_ns = vnode_has_crossed(vnode);
-    more(vnode)->listed_ns = start;
-    tally_add(worker->tally, TALLY_LISTINGS, 1);
-    tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
-    return 0;
-}
-
-/* Lists the directory; *offer is what to tell its watches, or NULL. */
-static int list(struct serving *s, struct vnode *vnode, struct offer **offer)
-{
-    struct worker *worker = s->worker;
-    struct vnotify *engine = worker->engine;
-    struct snapshot *after;
-    struct stream stream;
-    uint64_t crossed_ns;
-    int err = take_listing(s, vnode, &stream, &crossed_ns);
-    bool joined;
-
-    *offer = NULL;
-    if (err != 0)
-        return err;
-    after = vnode->current;
-    /* V3: a watch may have joined with a listing of its own; until it has
-       been offered a later one, it is offered what we have. */
-    joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
-             more(vnode)->offered;
-    if (after == NULL || stream_has_told(&stream) ||
-        !snapshot_same(&worker->builder, after)) {
-        after = snapshot_create(&engine->arenas, &worker->builder,
-                                &engine->fault, engine_snapshot_id(engine));
-        if (after == NULL)
-            return -ENOMEM;
-    } else {
-        tally_add(worker->tally, TALLY_LISTINGS_UNCHANGED, 1);
-        if (!joined)
-            return 0;
-        snapshot_acquire(after);
-    }
-    *offer = make_offer(worker, vnode->current, after, stream.begun);
-    if (*offer == NULL) {
-        snapshot_release(&engine->arenas, after);
-        return -ENOMEM;
-    }
-    (*offer)->crossed_ns = crossed_ns;
-    if ((*offer)->delta != NULL) {
-        learn_newcomers(engine, vnode, (*offer)->delta, crossed_ns != 0);
-        keep_ask_gone(engine, vnode, (*offer)->delta);
-        TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
-              (*offer)->delta->gone, (*offer)->delta->come);
-    }
-    snapshot_release(&engine->arenas, vnode->current);
-    vnode->current = after;
-    more(vnode)->offered = stream.begun;
-    return 0;
-}
-
-/* Serving. */
 
 static void count_failing(struct vnotify *engine, struct vnode *vnode,
                           bool failing)
@@ -229,9 +78,6 @@ void serve_offer(struct serving *s, struct vnode *vnode, struct offer *offer)
 
     offer_to_watches(s, vnode, offer, &none);
     offer_dispatch(s);
-    /* What fails here is owed by the children, or made good with the whole
-       listing. */
-    (void)keep(s, vnode, offer);
 }
 
 static bool must_list(const struct vnode *vnode, uint32_t hints)
@@ -305,7 +151,8 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     if (offer_wake(worker, vnode) != 0 ||
         !can_open(worker->engine, vnode, hints) ||
-        (must_list(vnode, hints) && list(&s, vnode, &offer) != 0)) {
+        (must_list(vnode, hints) &&
+         serve_list(&s, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }

@@ -153,13 +153,26 @@ static void tell(struct stream *stream, const struct arrivals *new,
         return;
     }
     stream->inserted += after->bytes - vnode->current->bytes;
-    snapshot_release(&engine->arenas, vnode->current);
+    if (stream->before == NULL)
+        stream->before = vnode->current;
+    else
+        snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
     /* Until all have been offered a whole listing, they are to be (V3). */
     more(vnode)->offered = 0;
     tally_add(worker->tally, TALLY_STREAMED, (uint64_t)new->count);
+    for (int i = 0; i < new->count; i++)
+        stream->told_ino[stream->told++] = new->entries[i].ino;
     serve_offer(stream->serving, vnode, offer);
     offer_release(engine, offer);
+}
+
+bool stream_has_told(const struct stream *stream, uint64_t ino)
+{
+    for (int i = 0; i < stream->told; i++)
+        if (stream->told_ino[i] == ino)
+            return true;
+    return false;
 }
 
 static void call_ended(struct snapshot_follower *follower,

@@ -28,6 +28,7 @@ void offer_release(struct vnotify *engine, struct offer *offer)
         return;
     snapshot_release(&engine->arenas, offer->after);
     arena_free(&engine->arenas, offer->delta);
+    arena_free(&engine->arenas, offer->for_rows);
     free(offer);
 }
 

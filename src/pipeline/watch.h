@@ -37,6 +37,8 @@ struct offer {
     uint64_t noted_ns;     /* when the oldest note behind it was read */
     struct snapshot *after;
     struct delta *delta; /* from the vnode's listing before, or NULL */
+    struct delta *for_rows; /* from the whole one before, where `delta` is from
+                               a partial one; or NULL.  For keep.c. */
     uint64_t crossed_ns; /* when the host said last that a rename across
                             directories was in it, or 0 */
     bool partial;        /* `after` is no whole listing (stream.h): only for who

@@ -9,12 +9,17 @@
  * ticket of its partial ones, if it is another or if one is due.  Meanwhile an
  * add_watch joins as in join.pml.  What is told is a set of names.
  *
+ * A name that a whole listing has gets a row, and from then on its content may
+ * be written to (W5).  That is taken before the offer is, and told with it.
+ *
  * Holds: when all has come to rest, what the watch has been told is what there
- * is; no name that is there is told to be gone.
+ * is; no name that is there is told to be gone; content is never told of a name
+ * that is not.
  *
  * Mutations: -DMUTATION takes a partial offer whatever was told before;
  * -DMUTATION2 takes no second offer under a ticket; -DMUTATION3 leaves `offered`
- * as it was when a partial one is made.
+ * as it was when a partial one is made; -DMUTATION4 makes a row of a name that
+ * only a partial offer has; -DMUTATION5 lets a partial offer put out another.
  */
 #define NAMES 3 /* the set of both */
 #define ABOUT_TO 255
@@ -27,6 +32,8 @@ byte told, told_ended;
 bool has_mail, mail_partial; /* watch.offer: only the newest is kept */
 byte mail_after, mail_began, mail_before;
 bool has_failed;
+byte rows, contents; /* watch.contents */
+bool written;
 byte ended;
 
 inline tick(result)
@@ -57,36 +64,76 @@ proctype changer()
 #define IS_LATER(began) ((began) >= told_ended)
 #endif
 
+#ifdef MUTATION5
+#define MAY_PUT(is_partial) true
+#else
+#define MAY_PUT(is_partial) (!(is_partial) || !has_mail)
+#endif
+
 inline offer(after, began, is_partial, was)
 {
     if /* walk the list */
     :: listed ->
+       was_offered = true;
        atomic {
-           has_mail = true;
-           mail_after = after;
-           mail_began = began;
-           mail_partial = is_partial;
-           mail_before = was
+           if
+           :: MAY_PUT(is_partial) ->
+              has_mail = true;
+              mail_after = after;
+              mail_began = began;
+              mail_partial = is_partial;
+              mail_before = was
+           :: else
+           fi
        }
-    :: else
+    :: else -> was_offered = false
     fi
+}
+
+/* If the watch was offered it: what one that joins is told of is join.pml's. */
+inline keep(after, began)
+{
+    atomic {
+        if
+        :: was_offered && began >= told_ended -> rows = rows | after
+        :: else
+        fi
+    }
+}
+
+/* Something is written to all that have rows, once. */
+proctype writer()
+{
+    do
+    :: atomic { rows != 0 && !written -> written = true; contents = rows }
+    :: ended >= 3 -> break
+    od;
+    ended++
 }
 
 proctype dispatcher()
 {
+    byte taken;
+
     do
-    :: atomic {
-           has_mail ->
-           has_mail = false;
+    :: has_mail || contents != 0 ->
+       atomic { taken = contents; contents = 0 }
+       atomic {
            if
-           :: IS_LATER(mail_began) && IS_FOR(mail_partial, mail_before) ->
-              assert((told & mail_after) == told);
-              told = mail_after;
-              told_ended = mail_began;
+           :: has_mail ->
+              has_mail = false;
+              if
+              :: IS_LATER(mail_began) && IS_FOR(mail_partial, mail_before) ->
+                 assert((told & mail_after) == told);
+                 told = mail_after;
+                 told_ended = mail_began
+              :: else
+              fi
            :: else
-           fi
+           fi;
+           assert((told & taken) == taken)
        }
-    :: ended == 3 && !has_mail -> break
+    :: ended == 4 && !has_mail && contents == 0 -> break
     od;
     ended++
 }
@@ -104,6 +151,9 @@ inline read_name(name)
 #endif
        has_told = true;
        offer(current, mine, true, before)
+#ifdef MUTATION4
+       ; keep(current, mine)
+#endif
     :: true
     fi
 }
@@ -111,7 +161,7 @@ inline read_name(name)
 proctype worker()
 {
     byte mine, seen, before;
-    bool is_joined, has_told, fails;
+    bool is_joined, has_told, fails, was_offered;
 
     do
     :: atomic { pending -> pending = false }
@@ -137,7 +187,8 @@ proctype worker()
           :: else ->
              current = seen;
              offered = mine;
-             offer(seen, mine, false, 0)
+             offer(seen, mine, false, 0);
+             keep(seen, mine)
           fi
        fi
     :: atomic { ended == 2 && !pending -> break }
@@ -170,8 +221,9 @@ init {
         run changer();
         run add_watch();
         run worker();
+        run writer();
         run dispatcher();
     }
-    ended == 4;
+    ended == 5;
     assert(told == state);
 }

@@ -278,6 +278,31 @@ static void test_engine_repeats_no_name_whose_listing_failed(void **state)
     vnotify_instance_destroy(other);
 }
 
+/* Does this come now, after any number of others? */
+static bool comes(const char *words)
+{
+    return strstr(read_words(instance), words) != NULL;
+}
+
+/* Its row follows the whole listing, in which it is nothing new. */
+static void test_engine_tells_writes_to_what_was_told_early(void **state)
+{
+    char name[32], words[32];
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP | VN_IN_MODIFY), 1);
+    for (int i = 0; i < NEW; i++) {
+        snprintf(name, sizeof(name), "d/new%d", i);
+        make_file(name);
+        append_to(name);
+        snprintf(words, sizeof(words), "1 modify new%d", i);
+        AWAIT(comes(words));
+        append_to(name);
+        AWAIT(comes(words));
+    }
+    assert_true(streamed() > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +329,9 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_engine_repeats_no_name_whose_listing_failed, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_writes_to_what_was_told_early, setup_in_memory,
             teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
