@@ -106,6 +106,7 @@ static void take_noted(struct watch *watch)
  * W5.  An item is put in after the listing that its name is in was offered; so
  * it is taken before the offer is, and the name is never missing.  For that, no
  * row is made of a name that only a partial offer has, which a watch may refuse.
+ * (But a row may be older than the watch: then its content waits, plan-pair.c.)
  */
 static bool take_contents(struct watch *watch)
 {

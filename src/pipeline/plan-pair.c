@@ -320,6 +320,16 @@ static bool wait_for_names(struct plan *plan, struct plan_source *sources,
     return any;
 }
 
+/* The listing that add_watch ordered is on its way, and has the names that are
+   lacking, unless they have gone again. */
+static void wait_for_listings(struct plan_source *sources, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (sources[i].may_lack_names && sources[i].lacks_names &&
+            sources[i].may_precede)
+            sources[i].waits = true;
+}
+
 /* A rename out of or into a directory whose both halves are here: it is the one
    that the host spoke of, and nothing else need be. */
 static void explain_crossings(const struct plan *plan,
@@ -374,6 +384,7 @@ int plan_pair(struct plan *plan, struct plan_source *sources, uint32_t count)
     }
     for (uint32_t i = 0; i < plan->part_count; i++)
         look_at_part(plan, sources, &plan->parts[i]);
+    wait_for_listings(sources, count);
     do { /* each turn more of them wait, so it ends */
         more = wait_for_names(plan, sources, count);
         more = spread_waiting(plan, sources) || more;

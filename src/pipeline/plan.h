@@ -40,6 +40,9 @@ struct plan_source {
     bool may_wait;             /* in: its other half may yet come */
     bool may_wait_long;        /* in: so may what decides on the order: the end
                                   of what is gone, the name of what moved */
+    bool may_lack_names;       /* in: rows may be older than the watch, which was
+                                  told a listing of its own */
+    bool lacks_names;          /* plan-content.c's: content has no name here */
     bool may_precede;          /* in: something earlier may yet come; hold.c's */
     bool is_due;               /* in: it has waited for all that there was when
                                   it began to; hold.c's */

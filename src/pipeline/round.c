@@ -101,6 +101,7 @@ static int make_source(struct dispatch *d, struct watch *watch,
         .ends = (untold->self & (SELF_IGNORED | SELF_GONE)) != 0,
         .wants_moves = (mask & ABI_MOVES) != 0,
         .crossed = has_crossed(d, watch),
+        .may_lack_names = watch->is_fresh && untold->latest == NULL,
     };
     hold_look(d, watch, source);
     if (ended)
@@ -132,6 +133,7 @@ static void commit(struct dispatch *d, struct watch *watch,
         snapshot_acquire(untold->latest->after);
         watch->told = untold->latest->after;
         watch->told_ended = untold->latest->begun;
+        watch->is_fresh = false;
     }
     untold->latest = NULL; /* these two are the plan's, and so are the names */
     untold->own = NULL;

@@ -57,6 +57,7 @@ struct watch *watch_create(struct vnotify_instance *instance,
     atomic_init(&watch->mask, mask);
     watch->told = told;
     watch->told_ended = told_ended;
+    watch->is_fresh = true;
     return watch;
 }
 

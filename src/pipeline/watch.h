@@ -81,6 +81,7 @@ struct watch {
     uint64_t crossing_ticket; /* 0; else: until that barrier, what the host says
                                  to have crossed may have been told already */
     struct untold *untold; /* while it is in instance.pending, else NULL */
+    bool is_fresh;         /* told what it joined with, and no offer yet */
     bool listed;           /* in instance.pending */
     bool retired;          /* IGNORED is told: the housekeeper has it */
 

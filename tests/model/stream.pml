@@ -10,7 +10,9 @@
  * add_watch joins as in join.pml.  What is told is a set of names.
  *
  * A name that a whole listing has gets a row, and from then on its content may
- * be written to (W5).  That is taken before the offer is, and told with it.
+ * be written to (W5).  That is taken before the offer is, and told with it.  A
+ * watch that was offered nothing yet, and finds no name, waits while anything is
+ * under way (plan-pair.c): the row may be older than the watch.
  *
  * Holds: when all has come to rest, what the watch has been told is what there
  * is; no name that is there is told to be gone; content is never told of a name
@@ -19,7 +21,8 @@
  * Mutations: -DMUTATION takes a partial offer whatever was told before;
  * -DMUTATION2 takes no second offer under a ticket; -DMUTATION3 leaves `offered`
  * as it was when a partial one is made; -DMUTATION4 makes a row of a name that
- * only a partial offer has; -DMUTATION5 lets a partial offer put out another.
+ * only a partial offer has; -DMUTATION5 lets a partial offer put out another;
+ * -DMUTATION6 does not wait for a name.
  */
 #define NAMES 3 /* the set of both */
 #define ABOUT_TO 255
@@ -32,8 +35,9 @@ byte told, told_ended;
 bool has_mail, mail_partial; /* watch.offer: only the newest is kept */
 byte mail_after, mail_began, mail_before;
 bool has_failed;
+byte made; /* the call that creates has returned: its note is there */
 byte rows, contents; /* watch.contents */
-bool written;
+bool has_joined, written, serving, was_offered;
 byte ended;
 
 inline tick(result)
@@ -45,9 +49,9 @@ proctype changer()
 {
     do
     :: atomic { (state & 1) == 0 -> state = state | 1 }
-       pending = true
+       atomic { pending = true; made = made | 1 }
     :: atomic { (state & 2) == 0 -> state = state | 2 }
-       pending = true
+       atomic { pending = true; made = made | 2 }
     :: state == NAMES -> break
     od;
     ended++
@@ -74,8 +78,8 @@ inline offer(after, began, is_partial, was)
 {
     if /* walk the list */
     :: listed ->
-       was_offered = true;
        atomic {
+           was_offered = was_offered || (!(is_partial) && began >= told_ended);
            if
            :: MAY_PUT(is_partial) ->
               has_mail = true;
@@ -86,34 +90,42 @@ inline offer(after, began, is_partial, was)
            :: else
            fi
        }
-    :: else -> was_offered = false
+    :: else
     fi
 }
 
-/* If the watch was offered it: what one that joins is told of is join.pml's. */
-inline keep(after, began)
+inline keep(after)
 {
-    atomic {
-        if
-        :: was_offered && began >= told_ended -> rows = rows | after
-        :: else
-        fi
-    }
+    rows = rows | after
 }
 
-/* Something is written to all that have rows, once. */
+/* Once add_watch has returned, something is written to all that have rows and
+   were made. */
 proctype writer()
 {
     do
-    :: atomic { rows != 0 && !written -> written = true; contents = rows }
+    :: atomic {
+           (rows & made) != 0 && has_joined && !written ->
+           written = true;
+           contents = rows & made
+       }
     :: ended >= 3 -> break
     od;
     ended++
 }
 
+#ifdef MUTATION6
+#define WAITS false
+#elif defined(MUTATION5) /* else the wait makes up for it, of two names */
+#define WAITS (!was_offered && (pending || serving || has_mail))
+#else
+#define WAITS (is_fresh && (pending || serving || has_mail))
+#endif
+
 proctype dispatcher()
 {
     byte taken;
+    bool is_fresh = true;
 
     do
     :: has_mail || contents != 0 ->
@@ -126,12 +138,17 @@ proctype dispatcher()
               :: IS_LATER(mail_began) && IS_FOR(mail_partial, mail_before) ->
                  assert((told & mail_after) == told);
                  told = mail_after;
-                 told_ended = mail_began
+                 told_ended = mail_began;
+                 is_fresh = false
               :: else
               fi
            :: else
            fi;
-           assert((told & taken) == taken)
+           if
+           :: WAITS && (told & taken) != taken ->
+              contents = contents | taken
+           :: else -> assert((told & taken) == taken)
+           fi
        }
     :: ended == 4 && !has_mail && contents == 0 -> break
     od;
@@ -152,7 +169,7 @@ inline read_name(name)
        has_told = true;
        offer(current, mine, true, before)
 #ifdef MUTATION4
-       ; keep(current, mine)
+       ; keep(current)
 #endif
     :: true
     fi
@@ -161,10 +178,10 @@ inline read_name(name)
 proctype worker()
 {
     byte mine, seen, before;
-    bool is_joined, has_told, fails, was_offered;
+    bool is_joined, has_told, fails;
 
     do
-    :: atomic { pending -> pending = false }
+    :: atomic { pending -> pending = false; serving = true }
        begun = ABOUT_TO;
        tick(mine);
        begun = mine;
@@ -188,9 +205,10 @@ proctype worker()
              current = seen;
              offered = mine;
              offer(seen, mine, false, 0);
-             keep(seen, mine)
+             keep(seen)
           fi
-       fi
+       fi;
+       serving = false
     :: atomic { ended == 2 && !pending -> break }
     od;
     ended++
@@ -213,6 +231,7 @@ proctype add_watch()
     :: begun > begin -> pending = true
     :: else
     fi;
+    has_joined = true;
     ended++
 }
 

@@ -273,6 +273,24 @@ static void test_plan_does_not_wait_where_nothing_is_lacking(void **state)
                               "2 from e, 2 to d");
 }
 
+/* A listing is on its way to who has joined, for who may wait. */
+static void test_plan_waits_for_names_of_content(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct plan_source *source = add_dir("a1", "a1");
+
+        source->may_lack_names = i != 1;
+        source->may_precede = i != 2;
+        add_content(i, 1, VN_IN_MODIFY);
+        if (i != 3)
+            add_content(i, 2, VN_IN_MODIFY);
+    }
+    assert_true(run());
+    assert_true(sources[0].waits);
+    assert_string_equal(told, "1 modify a, 2 modify a, 3 modify a");
+}
+
 static void test_plan_waits_for_moves_only_if_they_are_wanted(void **state)
 {
     (void)state;
@@ -491,6 +509,7 @@ int main(void)
         CASE(test_plan_does_not_pair_across_devices_or_kinds),
         CASE(test_plan_waits_for_a_half_that_may_come),
         CASE(test_plan_does_not_wait_where_nothing_is_lacking),
+        CASE(test_plan_waits_for_names_of_content),
         CASE(test_plan_waits_for_moves_only_if_they_are_wanted),
         CASE(test_plan_waits_for_the_end_of_what_is_watched),
         CASE(test_plan_waits_no_longer_than_for_the_end),
