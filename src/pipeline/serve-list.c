@@ -106,16 +106,15 @@ static int take_listing(struct serving *s, struct vnode *vnode,
 }
 
 /* For the rows, which follow whole listings alone: since the one before. */
-static struct delta *delta_for_rows(struct worker *worker,
-                                    const struct stream *stream,
+static struct delta *delta_for_rows(const struct stream *stream,
                                     const struct offer *offer)
 {
+    const struct arenas *arenas = &stream->serving->worker->engine->arenas;
     struct delta *delta;
 
-    if (stream->before == NULL)
+    if (stream->before == NULL || !vnode_has_children(stream->vnode))
         return NULL;
-    delta = delta_create(&worker->engine->arenas, stream->before,
-                         offer->after);
+    delta = delta_create(arenas, stream->before, offer->after);
     if (delta != NULL && offer->delta != NULL)
         delta_inherit(delta, offer->delta);
     for (uint32_t i = 0; delta != NULL && i < delta->come; i++) {
@@ -164,7 +163,7 @@ static int compare(struct serving *s, struct vnode *vnode,
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
     }
-    (*offer)->for_rows = delta_for_rows(worker, stream, *offer);
+    (*offer)->for_rows = delta_for_rows(stream, *offer);
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
     more(vnode)->offered = stream->begun;
