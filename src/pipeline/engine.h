@@ -269,8 +269,6 @@ void *worker_main(void *worker);
 void worker_serve(struct worker *, struct vnode *);
 /* Gives the claim back, or, if something is pending, to a worker. */
 void worker_give_back(struct vnotify *, struct vnode *);
-/* What is there before the whole listing is (stream.h). */
-void serve_offer(struct serving *, struct vnode *, struct offer *);
 /* Any thread that holds the vnode's claim: worker 0 serves it when due. */
 void worker_defer(struct vnotify *, struct vnode *, uint64_t due_ns);
 

@@ -101,15 +101,20 @@ static int follow_listing(struct keeper *k)
     return 0;
 }
 
+/* What has changed since the whole listing before, or NULL. */
+static const struct delta *since_followed(const struct offer *offer)
+{
+    if (offer == NULL)
+        return NULL;
+    return offer->for_rows != NULL ? offer->for_rows : offer->delta;
+}
+
 static int follow(struct keeper *k)
 {
     struct children *children = k->children;
     const struct snapshot *listing = k->dir->current;
-    const struct delta *delta = k->offer == NULL ? NULL : k->offer->delta;
+    const struct delta *delta = since_followed(k->offer);
     int err;
-
-    if (delta != NULL && k->offer->for_rows != NULL)
-        delta = k->offer->for_rows;
 
     k->first = children->listing == 0;
     if (!k->again && !k->lacks && delta != NULL &&

@@ -77,8 +77,6 @@ static int name_source(struct plan *plan, struct plan_source *source)
         content->is_listed = true;
         err = add_named(plan, content, &entry);
     }
-    for (uint32_t i = 0; i < set->count; i++)
-        source->lacks_names = source->lacks_names || !set->entries[i].is_listed;
     for (uint32_t i = 0; delta != NULL && i < delta->come; i++) {
         const struct change *come = &delta->changes[delta->gone + i];
         struct content *content =
@@ -99,7 +97,6 @@ int plan_name_content(struct plan *plan, struct plan_source *sources,
 
         source->first_named = plan->named_count;
         source->named_count = 0;
-        source->lacks_names = false;
         if (source->content == NULL || source->content->count == 0 ||
             source->now == NULL)
             continue;

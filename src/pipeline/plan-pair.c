@@ -320,13 +320,24 @@ static bool wait_for_names(struct plan *plan, struct plan_source *sources,
     return any;
 }
 
+/* Of content, after plan_name_content. */
+static bool lacks_names(const struct plan_source *source)
+{
+    const struct content_set *set = source->content;
+
+    for (uint32_t i = 0; set != NULL && i < set->count; i++)
+        if (!set->entries[i].is_listed)
+            return true;
+    return false;
+}
+
 /* The listing that add_watch ordered is on its way, and has the names that are
    lacking, unless they have gone again. */
 static void wait_for_listings(struct plan_source *sources, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (sources[i].may_lack_names && sources[i].lacks_names &&
-            sources[i].may_precede)
+        if (sources[i].may_lack_names && sources[i].may_precede &&
+            lacks_names(&sources[i]))
             sources[i].waits = true;
 }
 

@@ -42,7 +42,6 @@ struct plan_source {
                                   of what is gone, the name of what moved */
     bool may_lack_names;       /* in: rows may be older than the watch, which was
                                   told a listing of its own */
-    bool lacks_names;          /* plan-content.c's: content has no name here */
     bool may_precede;          /* in: something earlier may yet come; hold.c's */
     bool is_due;               /* in: it has waited for all that there was when
                                   it began to; hold.c's */

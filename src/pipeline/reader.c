@@ -3,8 +3,8 @@
  *
  * A reader posts each note to its vnode's claim, and puts a vnode whose claim
  * it got by that on the ring, for a worker to serve (bulk: into the relay of
- * those that take it, which never is full).  A vnode that is held
- * already (being served, or resting) costs no more than that.  No listing, no
+ * those that take it, which never is full).  A vnode that is held already
+ * (being served, or resting) costs no more than that.  No listing, no
  * allocation, no lock.  When the ring is full it waits for the workers;
  * meanwhile the kqueue coalesces, knote by knote, so nothing is lost and
  * nothing grows.
@@ -57,18 +57,11 @@ enum {
     READER_NS = 2 * 1000 * 1000,
 };
 
-/* Bulk goes straight to those that take it: the ring might wake another. */
 static void enqueue(struct vnotify *engine, struct tally *tally,
                     struct note *note)
 {
-    struct vnode *vnode =
-        note->vnode == 0 ? NULL : registry_slot(&engine->registry, note->vnode);
     unsigned size;
 
-    if (vnode != NULL && vnode_is_bulk(vnode)) {
-        worker_hand_over(engine, vnode);
-        return;
-    }
     for (;;) {
         SYNC_RELEASE(&engine->ring); /* N1 */
         if (ck_ring_enqueue_spmc_size_note(&engine->ring, engine->notes, note,
@@ -91,10 +84,22 @@ struct reading {
                            the ring yet */
 };
 
+/* To a worker.  Bulk goes straight to those that take it: the ring might wake
+   another. */
+static void pass_on(struct reading *r, struct note *note)
+{
+    struct vnode *vnode = registry_slot(&r->engine->registry, note->vnode);
+
+    if (vnode_is_bulk(vnode))
+        worker_hand_over(r->engine, vnode);
+    else
+        enqueue(r->engine, r->tally, note);
+}
+
 static void pass_lone(struct reading *r)
 {
     if (r->lone.vnode != 0)
-        enqueue(r->engine, r->tally, &r->lone);
+        pass_on(r, &r->lone);
     r->lone.vnode = 0;
 }
 
@@ -104,7 +109,7 @@ static void get(struct reading *r, struct note *note)
     if (r->collected == 1)
         r->lone = *note;
     else
-        enqueue(r->engine, r->tally, note);
+        pass_on(r, note);
 }
 
 static void post(struct reading *r, uint32_t slot, uint32_t generation,

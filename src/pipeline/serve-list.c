@@ -115,8 +115,8 @@ static struct delta *delta_for_rows(const struct stream *stream,
     if (stream->before == NULL || !vnode_has_children(stream->vnode))
         return NULL;
     delta = delta_create(arenas, stream->before, offer->after);
-    if (delta != NULL && offer->delta != NULL)
-        delta_inherit(delta, offer->delta);
+    if (delta != NULL)
+        delta_inherit(delta, offer->delta); /* since the partial one */
     for (uint32_t i = 0; delta != NULL && i < delta->come; i++) {
         struct change *come = &delta->changes[delta->gone + i];
 

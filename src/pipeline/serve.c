@@ -72,14 +72,6 @@ static int keep(struct serving *s, struct vnode *vnode,
     return err == 0 && keep_misses(vnode) ? -EAGAIN : err;
 }
 
-void serve_offer(struct serving *s, struct vnode *vnode, struct offer *offer)
-{
-    static const struct fate none;
-
-    offer_to_watches(s, vnode, offer, &none);
-    offer_dispatch(s);
-}
-
 static bool must_list(const struct vnode *vnode, uint32_t hints)
 {
     if (!vnode->is_dir || (hints & HINT_REVOKE) != 0)
@@ -151,8 +143,7 @@ static bool serve_once(struct worker *worker, struct vnode *vnode,
         atomic_store_explicit(&more(vnode)->alarm_ns, 0, memory_order_relaxed);
     if (offer_wake(worker, vnode) != 0 ||
         !can_open(worker->engine, vnode, hints) ||
-        (must_list(vnode, hints) &&
-         serve_list(&s, vnode, &offer) != 0)) {
+        (must_list(vnode, hints) && serve_list(&s, vnode, &offer) != 0)) {
         owe(worker, vnode, hints);
         return false;
     }

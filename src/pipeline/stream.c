@@ -140,6 +140,7 @@ static struct offer *make_offer(const struct stream *stream,
 static void tell(struct stream *stream, const struct arrivals *new,
                  const struct snapshot_builder *builder)
 {
+    static const struct fate none;
     struct worker *worker = stream->serving->worker;
     struct vnotify *engine = worker->engine;
     struct vnode *vnode = stream->vnode;
@@ -163,7 +164,8 @@ static void tell(struct stream *stream, const struct arrivals *new,
     tally_add(worker->tally, TALLY_STREAMED, (uint64_t)new->count);
     for (int i = 0; i < new->count; i++)
         stream->told_ino[stream->told++] = new->entries[i].ino;
-    serve_offer(stream->serving, vnode, offer);
+    offer_to_watches(stream->serving, vnode, offer, &none);
+    offer_dispatch(stream->serving);
     offer_release(engine, offer);
 }
 

@@ -139,9 +139,8 @@ static void set_user_id_program(void)
     CHECK(chown("program", NOBODY, 0) == 0 && chmod("program", 04755) == 0,
           "program: %s", strerror(errno));
     child = fork();
-    if (child == 0) {
+    if (child == 0)
         run_and_expect_no_access("./program", "private");
-    }
     guest_wait_child(child);
 }
 
