@@ -48,7 +48,9 @@ struct row {
     uint64_t ino;
     struct child *child; /* NULL: swept */
     struct footprint footprint;
-    bool leaving; /* not listed any more, but its inode is not gone */
+    bool leaving;  /* not listed any more, but its inode is not gone */
+    uint8_t young; /* sweeps in a row that found it changed, too lately to be
+                      told */
 };
 
 /* What was found to have happened to a child, beside its notes. */
@@ -89,7 +91,7 @@ struct children {
     uint64_t cost_ns, last_cost_ns; /* of this pass, of the one before */
     uint32_t parkable;  /* rows that this pass could have parked */
     uint64_t turn_ns;   /* its turn to park them (park-turns.h), or 0 */
-    uint64_t young_ns;  /* since when changes are too young to tell; 0 */
+    bool has_young;     /* this pass has left changes for the next */
 };
 
 /* Among those that are sorted. */

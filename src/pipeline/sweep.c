@@ -3,9 +3,9 @@
  *
  * A change is told when it cannot hide another any more: file systems stamp
  * with a clock that may stand still for a tick, so what changed within the last
- * tick is left for a later slice (the row keeps its old footprint) unless that
- * goes on and on; and then the row forgets the time that it has seen, so that
- * the change is told once more rather than lost.
+ * tick is left for the next pass (the row keeps its old footprint).  Unless that
+ * goes on and on with the same row: then it forgets the time that it has seen,
+ * so that the change is told once more rather than lost.
  */
 #include "pipeline/sweep.h"
 
@@ -26,7 +26,7 @@ enum {
     PASS_NS_MIN = 50 * 1000 * 1000,   /* between passes that find something */
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
-    YOUNG_NS_MAX = 100 * 1000 * 1000,
+    YOUNG_MAX = 5,                    /* passes, 2 * BIRTH_TICK_NS apart */
     PARK_LOT = 64,                    /* rows of a slice: one or two, too */
 };
 
@@ -182,13 +182,14 @@ static void sweep_row(struct sweeping *s, struct row *row, const char *name)
         footprint = footprint_of(&look);
         bits = compare(&row->footprint, &footprint, &look);
     } else if (bits != 0 && young) {
-        if (children->young_ns == 0)
-            children->young_ns = s->now;
-        if (s->now - children->young_ns < YOUNG_NS_MAX)
+        if (row->young++ < YOUNG_MAX) {
+            children->has_young = true;
             return;
+        }
         footprint.changed = ~footprint.changed;
         footprint.modified = ~footprint.modified;
     }
+    row->young = 0;
     row->footprint = footprint;
     if (bits == 0)
         return;
@@ -255,12 +256,9 @@ static void end_pass(struct vnotify *engine, struct children *children,
     if (children->pause_ns > total && total > own)
         children->pause_ns = total;
     children->sweep_ns = now + children->pause_ns;
-    /* What was too young to be told is looked at again soon. */
-    if (children->young_ns != 0) {
+    if (children->has_young)
         children->sweep_ns = now + 2 * BIRTH_TICK_NS;
-        if (now - children->young_ns >= YOUNG_NS_MAX)
-            children->young_ns = 0;
-    }
+    children->has_young = false;
     children->sweep_changed = false;
     children->sweep_at = 0;
     book_turn(engine, children, now);
@@ -397,7 +395,7 @@ void sweep_end(struct vnotify *engine, struct children *children)
                               memory_order_relaxed);
     children->last_cost_ns = children->cost_ns = 0;
     children->sweep_at = children->parkable = 0;
-    children->young_ns = 0;
+    children->has_young = false;
     children->sweep_changed = false;
     children->turn_ns = 0; /* it was for rows that are none any more */
 }

@@ -217,6 +217,40 @@ static void test_rows_past_the_budget_are_swept(void **state)
     assert_int_equal(vnodes(), 1 + FILES / 2);
 }
 
+static void add_told(uint32_t *told, int files)
+{
+    const char *words = read_words(instance);
+
+    for (int i = 0; i < files; i++)
+        told[i] += has_word_of(words, i);
+}
+
+/* What others do all the while makes no sweep tell of a file twice. */
+static void test_rows_that_are_swept_are_told_once_each(void **state)
+{
+    enum { MANY = 10 * FILES, FULL_PASSES = 3 };
+    const struct timespec nap = { .tv_nsec = 3 * 1000 * 1000 };
+    uint32_t told[MANY] = { 0 };
+
+    (void)state;
+    for (int i = FILES; i < MANY; i++)
+        make_file(name_of(i));
+    assert_int_equal(add("d", CONTENT), 1);
+    for (int i = 0; i < MANY; i++) {
+        append_to(name_of(i));
+        add_told(told, MANY);
+        nanosleep(&nap, NULL);
+    }
+    for (int i = 0; i < MANY; i++)
+        AWAIT((add_told(told, MANY), told[i] != 0));
+    for (uint32_t i = 1; i <= FULL_PASSES; i++) {
+        append_to(name_of(0));
+        AWAIT((add_told(told, MANY), told[0] > i));
+    }
+    for (int i = 1; i < MANY; i++)
+        assert_int_equal(told[i], 1);
+}
+
 /* Each change is told once, whether it comes before, while or after. */
 static void test_rows_lose_nothing_while_they_are_parked(void **state)
 {
@@ -249,6 +283,8 @@ int main(void)
             test_rows_tell_a_file_in_place_of_another, setup_none, teardown),
         cmocka_unit_test_setup_teardown(test_rows_past_the_budget_are_swept,
                                         setup_some, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_rows_that_are_swept_are_told_once_each, setup_none, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
