@@ -103,11 +103,15 @@ static int arm(struct attaching *a, int fd, const char *name)
 {
     int ask_fd = open_to_ask(a, fd), err;
     bool ask = ask_fd >= 0 && a->newborn;
-    const struct kq_known known = { &a->look, name };
+    struct look behind = { 0 };
+    const struct kq_known known = { &a->look, name, &behind };
 
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
                     &known, a->wanted, a->park);
+    a->looked = err == 0 && behind.mode != 0;
+    if (a->looked)
+        a->look = behind;
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
@@ -191,6 +195,7 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
 
     a->vnode = NULL;
     a->child = NULL;
+    a->looked = false;
     a->writers = HOLDERS_UNKNOWN;
     fd = open_child(a, name, type);
     if (fd < 0) {
@@ -208,14 +213,14 @@ int attach_begin(struct attaching *a, const char *name, uint8_t type)
         return err;
     if (err != 0 || link_child(a) != 0)
         return look_only(a, name);
-    /* Once more, behind the knote and the link: what changes from here on is
-       noted and told. */
-    if (a->made) {
-        if (vnode_look_held(a->engine, a->vnode, &a->look) == 0)
-            a->vnode->seen = seen_in(&a->look);
-    } else {
+    /* Once more, behind the knote: what changes from here on is noted, and told
+       as the link is there before the claim is given back; of a vnode that
+       others serve, behind the link too. */
+    if (!a->made)
         (void)vnode_look(a->engine, a->vnode, &a->look);
-    }
+    else if (a->looked ||
+             vnode_look_held(a->engine, a->vnode, &a->look) == 0)
+        a->vnode->seen = seen_in(&a->look);
     return 0;
 }
 

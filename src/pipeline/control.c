@@ -136,7 +136,8 @@ static void share_told(struct joining *j)
 static int first_watch(struct joining *j)
 {
     struct vnode *vnode = j->vnode;
-    const struct kq_known known = { &j->opened->look, j->opened->name };
+    const struct kq_known known = { &j->opened->look, j->opened->name,
+                                    NULL };
     int err = vnode_arm(j->engine, vnode, own_descriptor(j), &known,
                         wanted_by(j), false);
     uint64_t start = now_ns();

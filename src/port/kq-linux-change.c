@@ -171,6 +171,18 @@ static void stat_of(const struct look *look, struct stat *st)
     };
 }
 
+/* What there is behind the kernel watch, for the caller too. */
+static int look_behind(struct adding *adding)
+{
+    struct look *behind = adding->known ? adding->known->behind : NULL;
+    if (!behind)
+        return fstat(adding->host_fd, &adding->now) == 0 ? 0 : -EBADF;
+    if (look_at(adding->host_fd, "", behind) != 0)
+        return -EBADF;
+    stat_of(behind, &adding->now);
+    return 0;
+}
+
 /*
  * Without the lock: the kernel watch, and what there is behind it, since what
  * is missed there comes as an event.  Of a directory, whose entries are not
@@ -187,7 +199,7 @@ static int ask_host(const struct kq *kq, struct adding *adding)
         return wd;
     adding->wd = wd;
     if (!known || !is_dir)
-        return fstat(host_fd, &adding->now) == 0 ? 0 : -EBADF;
+        return look_behind(adding);
     adding->now = adding->before;
     if (!host_wants_parent(asked) ||
         !above_guess(adding->above, host_fd, known, &adding->place))
@@ -209,7 +221,7 @@ static int look_until_sure(struct kq *kq, struct adding *adding,
            kq->translated != translated) {
         translated = kq->translated;
         pthread_mutex_unlock(&kq->lock);
-        rc = fstat(adding->host_fd, &adding->now) == 0 ? 0 : -EBADF;
+        rc = look_behind(adding);
         pthread_mutex_lock(&kq->lock);
     }
     return rc;

@@ -56,6 +56,9 @@ int kq_event(struct kq *kq, const struct kevent *changes, int nchanges,
 struct kq_known {
     const struct look *look; /* at the descriptor, before the call */
     const char *name;        /* that its directory supposedly has, or "" */
+    struct look *behind;     /* or NULL: where the port looks once the knote is
+                                there, as Linux's does at all but directories,
+                                what it saw; else it is left as it was */
 };
 
 int kq_add(struct kq *kq, const struct kevent *change,

@@ -118,7 +118,7 @@ static inline void add(struct fixture *fx, int host_fd, uint32_t asked)
 static inline void add_known(struct fixture *fx, int host_fd,
                              const struct look *look, const char *name)
 {
-    const struct kq_known known = {look, name};
+    const struct kq_known known = {look, name, NULL};
     struct kevent kev;
     EV_SET(&kev, (uintptr_t)host_fd, EVFILT_VNODE, EV_ADD | EV_CLEAR, ASKED, 0,
            NULL);
