@@ -128,6 +128,14 @@ int vnotify_add_watch(struct vnotify_instance *, const char *path,
  */
 int vnotify_add_watch_fd(struct vnotify_instance *, int host_fd, uint32_t mask);
 
+/*
+ * The same and sooner, for who knows the path by which it was opened: the last
+ * name in it is tried before it is asked for.  A wrong one does no harm; NULL:
+ * not known.
+ */
+int vnotify_add_watch_opened(struct vnotify_instance *, int host_fd,
+                             const char *path, uint32_t mask);
+
 /* As inotify_rm_watch(2): 0, or -EINVAL; IN_IGNORED follows in the queue.
    -ENOMEM: there is no memory to say so, and the watch goes on. */
 int vnotify_rm_watch(struct vnotify_instance *, int wd);

@@ -314,13 +314,22 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
     return result;
 }
 
-int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
-                         uint32_t mask)
+int vnotify_add_watch_opened(struct vnotify_instance *instance, int host_fd,
+                             const char *path, uint32_t mask)
 {
-    struct opened opened = { .host_fd = host_fd, .name = "" };
+    struct opened opened = {
+        .host_fd = host_fd,
+        .name = path == NULL ? "" : opened_last_name(path),
+    };
     int err = check_mask(mask);
 
     return err != 0 ? err : add_watch(instance, &opened, mask);
+}
+
+int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
+                         uint32_t mask)
+{
+    return vnotify_add_watch_opened(instance, host_fd, NULL, mask);
 }
 
 int vnotify_add_watch(struct vnotify_instance *instance, const char *path,

@@ -31,8 +31,7 @@ int opened_as_guest_knows(int err)
                                             : err;
 }
 
-/* What comes behind the last slash: "" for "/", "d/"; "." is nobody's name. */
-static const char *last_name(const char *path)
+const char *opened_last_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -84,7 +83,7 @@ int opened_by_path(const struct vnotify *engine, const char *path,
     *opened = (struct opened){
         .host_fd = -1,
         .ours = true,
-        .name = last_name(path),
+        .name = opened_last_name(path),
     };
     /* relaxed: see the top */
     if (atomic_load_explicit(&engine->opens_asked, memory_order_relaxed) == 0)
@@ -110,6 +109,7 @@ int opened_take_directory(struct opened *opened)
     if (opened->ours && opened->lists)
         return take(opened);
     fd = listing_open(opened->host_fd);
+    opened->fresh = fd >= 0;
     return fd < 0 ? opened_as_guest_knows(-errno) : fd;
 }
 

@@ -19,10 +19,13 @@ struct opened {
     int host_fd;      /* < 0: it has been taken */
     bool ours;        /* to be closed, or kept */
     bool lists;       /* a directory's, with an offset of its own */
-    bool fresh;       /* nobody has read it yet */
+    bool fresh;       /* that, or what was taken: nobody has read it yet */
     const char *name; /* a directory's last name, as far as we know; or "" */
     struct look look; /* by whoever needs it */
 };
+
+/* What comes behind the last slash: "" for "/", "d/"; "." is nobody's name. */
+const char *opened_last_name(const char *path);
 
 /*
  * Opens the path as add_watch with this mask resolves it.  0 or -errno: those

@@ -93,6 +93,7 @@ struct adding {
     const struct kevent *change;
     const struct kq_known *known; /* NULL: nothing */
     int host_fd;                  /* the object, open */
+    int stand_in;                 /* to have it watched by */
     struct above above[KQ_ABOVE];
     struct stat before, now; /* before, after the kernel watch */
     int32_t wd;
@@ -194,7 +195,7 @@ static int ask_host(const struct kq *kq, struct adding *adding)
     const struct kq_known *known = adding->known;
     uint32_t asked = adding->change->fflags;
     bool is_dir = S_ISDIR(adding->before.st_mode);
-    int32_t wd = host_watch(kq, host_fd, asked, is_dir);
+    int32_t wd = host_watch(kq, host_fd, adding->stand_in, asked, is_dir);
     if (wd < 0)
         return wd;
     adding->wd = wd;
@@ -241,11 +242,13 @@ static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
     node_begin_add(kq);
     uint64_t translated = kq->translated;
     memcpy(adding.above, kq->above, sizeof(adding.above));
+    adding.stand_in = stand_in_take(kq, host_fd);
     pthread_mutex_unlock(&kq->lock);
 
     int rc = has_room ? ask_host(kq, &adding) : -ENOMEM;
 
     pthread_mutex_lock(&kq->lock);
+    stand_in_give(kq, adding.stand_in);
     if (rc == 0)
         rc = look_until_sure(kq, &adding, translated);
     if (rc == 0)

@@ -1,9 +1,6 @@
 /*
  * kq-linux-host.c - what the port asks of the kernel about an inode
  *
- * inotify_add_watch on /proc/self/fd/N watches exactly the inode open there,
- * O_PATH and unlinked ones too, and ".." behind it the directory above.
- *
  * A removed directory that someone has open says nothing itself.  So the
  * directory above is watched for IN_DELETE, and the children known there are
  * found by the name in that event.  A name is learnt from /proc/self/fd/N,
@@ -15,10 +12,6 @@
  * Not told, then: the removal of a directory whose parent may not be read, and
  * of one that is open as the root of a bind mount, where ".." leads elsewhere.
  * (kq-linux-above.c has a shorter way, for most.)
- *
- * IN_MASK_ADD only ever adds bits, so the order in which two threads call for
- * one inode does not matter.  Bits that nobody needs any more stay until the
- * last knote has gone; what they bring is not asked for and ignored.
  */
 #include "port/kq-linux-internal.h"
 
@@ -35,52 +28,6 @@ enum {
     ORPHAN_SLOTS = 64,   /* looked at per collecting */
     FRESH_NS = 20000000, /* at least a tick of the file system's clock */
 };
-
-static uint32_t kernel_mask(const struct kq *kq, uint32_t asked, bool is_dir)
-{
-    uint32_t mask = IN_MASK_ADD;
-    if (asked & (NOTE_ATTRIB | NOTE_LINK | NOTE_DELETE))
-        mask |= IN_ATTRIB;
-    if (asked & NOTE_RENAME || is_dir)
-        mask |= IN_MOVE_SELF;
-    /* Of a directory: its time was set.  (Writes to files in it come with it,
-       and are dropped.) */
-    if (asked & NOTE_ATTRIB ||
-        (!is_dir && asked & (NOTE_WRITE | NOTE_EXTEND)))
-        mask |= IN_MODIFY;
-    if (is_dir && asked & (NOTE_WRITE | NOTE_EXTEND | NOTE_LINK))
-        mask |= IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
-    if (kq->notes == KQ_NOTES_FREEBSD) {
-        mask |= asked & NOTE_OPEN ? IN_OPEN : 0;
-        mask |= asked & NOTE_CLOSE ? IN_CLOSE_NOWRITE : 0;
-        mask |= asked & NOTE_CLOSE_WRITE ? IN_CLOSE_WRITE : 0;
-        mask |= asked & NOTE_READ ? IN_ACCESS : 0;
-    }
-    /* Of no other bit inotify_add_watch would make a watch. */
-    return mask == IN_MASK_ADD ? IN_MASK_ADD | IN_DELETE_SELF : mask;
-}
-
-/* As snprintf would, which is slow: this is done for each watch. */
-static void proc_path(int host_fd, char path[PROC_PATH_MAX])
-{
-    char digits[12];
-    int at = sizeof(digits);
-    digits[--at] = '\0';
-    do
-        digits[--at] = (char)('0' + host_fd % 10);
-    while ((host_fd /= 10) > 0);
-    stpcpy(stpcpy(path, "/proc/self/fd/"), digits + at);
-}
-
-int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
-                   bool is_dir)
-{
-    char path[PROC_PATH_MAX];
-    proc_path(host_fd, path);
-    int wd =
-        inotify_add_watch(kq->inotify_fd, path, kernel_mask(kq, asked, is_dir));
-    return wd < 0 ? -errno : wd;
-}
 
 bool host_wants_parent(uint32_t asked)
 {

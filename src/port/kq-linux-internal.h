@@ -6,7 +6,8 @@
  *                   kq-linux-parked.c, kq-linux-mount.c, kq-linux-keeper.c
  *                                     knotes without a descriptor
  *                   kq-linux-node.c   kernel watches by wd, children by name
- *     kernel <--- kq-linux-host.c, kq-linux-above.c  inotify_add_watch, fstat
+ *     kernel <--- kq-linux-watch.c                   inotify_add_watch
+ *            <--- kq-linux-host.c, kq-linux-above.c  fstat, the directory above
  *            ---> kq-linux-notes.c, kq-linux-overflow.c   events -> notes
  *
  * A *knote* belongs to a descriptor number, a *node* to a kernel watch, that is
@@ -46,6 +47,8 @@ enum {
     KQ_HANDLE_NEAR = 16,   /* most are no longer */
     KQ_MOUNTS = 16,        /* file systems with parked knotes */
     KQ_ABOVE = 8,          /* parents of directories that are known again */
+    KQ_STAND_INS = 4,      /* threads that add at once; others do without */
+    PROC_NAME_MAX = 12,    /* of a process in procfs */
 };
 
 /* Knote ids: a descriptor number, KQ_PARKED_FIRST + i for the parked one of
@@ -195,6 +198,11 @@ struct kq {
 
     uint32_t norphans, orphan_cursor;
 
+    /* kq-linux-watch.c */
+    char proc_name[PROC_NAME_MAX]; /* constant: ours in procfs */
+    int stand_ins[KQ_STAND_INS];   /* constant; 0 or less: none */
+    uint32_t stand_ins_taken;      /* bits */
+
     /* kq-linux-above.c */
     struct above above[KQ_ABOVE];
     uint32_t above_next;
@@ -234,6 +242,9 @@ bool above_guess(const struct above above[KQ_ABOVE], int host_fd,
 struct knote *knote_find(struct kq *kq, int host_fd);
 struct knote *knote_at(struct kq *kq, int32_t id);
 struct user_knote *knote_find_user(struct kq *kq, uintptr_t ident);
+
+/* Has this number had a knote, ever? */
+bool knote_had_number(struct kq *kq, int host_fd);
 
 /* A fresh, live, unattached knote; NULL without memory or number. */
 struct knote *knote_create(struct kq *kq, int host_fd);
@@ -347,14 +358,23 @@ void node_set_orphan(struct kq *kq, struct node *node, bool orphan);
 void node_begin_add(struct kq *kq);
 void node_end_add(struct kq *kq);
 
-/*** kq-linux-host.c: watching, looking at inodes ***/
+/*** kq-linux-watch.c ***/
+
+void stand_ins_open(struct kq *kq);
+void stand_ins_close(struct kq *kq);
+
+/* Both with the lock: one for a descriptor that needs it; KQ_STAND_INS: none. */
+int stand_in_take(struct kq *kq, int host_fd);
+void stand_in_give(struct kq *kq, int stand_in);
 
 /*
  * Has the kernel tell what a knote asking for `asked` needs: the wd, or -errno.
  * Between node_begin_add and node_end_add, without the lock.
  */
-int32_t host_watch(const struct kq *kq, int host_fd, uint32_t asked,
-                   bool is_dir);
+int32_t host_watch(const struct kq *kq, int host_fd, int stand_in,
+                   uint32_t asked, bool is_dir);
+
+/*** kq-linux-host.c: looking at inodes ***/
 
 /* Whether the kernel must be asked about the parent as well. */
 bool host_wants_parent(uint32_t asked);

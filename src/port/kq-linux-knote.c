@@ -41,6 +41,13 @@ struct knote *knote_find(struct kq *kq, int host_fd)
     return knote->status & KNOTE_LIVE ? knote : NULL;
 }
 
+bool knote_had_number(struct kq *kq, int host_fd)
+{
+    size_t chunk = (size_t)host_fd / KQ_CHUNK;
+    return chunk < kq->nknote_chunks && kq->knote_chunks[chunk] &&
+           knote_at(kq, host_fd)->serial != 0;
+}
+
 struct user_knote *knote_find_user(struct kq *kq, uintptr_t ident)
 {
     for (int i = 0; i < KQ_USERS; i++) {

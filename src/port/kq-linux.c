@@ -74,6 +74,8 @@ int kq_create(struct kq **kq_out, enum kq_notes notes)
     }
     if (rc == 0)
         rc = open_sleep(kq);
+    if (rc == 0)
+        stand_ins_open(kq);
     if (rc == 0 && !node_reserve(kq))
         rc = -ENOMEM;
     if (rc != 0)
@@ -91,6 +93,7 @@ void kq_destroy(struct kq *kq)
         close(kq->wake_fd);
     if (kq->sleep_fd >= 0)
         close(kq->sleep_fd);
+    stand_ins_close(kq);
     for (size_t i = 0; i < kq->nknote_chunks; i++)
         free(kq->knote_chunks[i]);
     for (size_t i = 0; i < kq->nnode_chunks; i++)

@@ -42,7 +42,7 @@ static int add_watch_path(struct guest *guest,
     host_fd = guest->ops->open_path(guest, path, how);
     if (host_fd < 0)
         return host_fd;
-    wd = vnotify_add_watch_fd(instance, host_fd, mask);
+    wd = vnotify_add_watch_opened(instance, host_fd, path, mask);
     close(host_fd);
     return wd;
 }
