@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "pipeline/descriptor.h"
@@ -73,6 +74,21 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
     return 0;
 }
 
+/* What is there behind the knote: is it what the vnode was made for? */
+static int look_behind(const struct vnode *vnode, const struct kq_known *known)
+{
+    const struct look *behind = known->behind;
+    int err = behind->mode != 0 ? 0
+                                : look_at(vnode->host_fd, "", known->behind);
+
+    if (err != 0)
+        return err;
+    return behind->ino == vnode->ino && behind->dev == vnode->dev &&
+                   ((behind->mode ^ known->look->mode) & S_IFMT) == 0
+               ? 0
+               : -ESTALE;
+}
+
 int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
               const struct kq_known *known, uint32_t wanted, bool park)
 {
@@ -81,6 +97,8 @@ int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,
     if (host_fd >= 0) {
         vnode->host_fd = host_fd;
         err = ask(engine, vnode, wanted, known);
+        if (err == 0 && known->behind != NULL)
+            err = look_behind(vnode, known);
         if (err == 0)
             vnode_park(engine, vnode, known->look, wanted, park);
     }

@@ -15,7 +15,8 @@ enum { CLAIM_NAP_NS = 50 * 1000 }; /* about what a small listing takes */
 /*
  * The maker's part.  Takes over host_fd, a failed open's -errno too.  `park`: it
  * is parked (descriptor.h) in any case, if it can be.  0 or -errno, which the
- * others get as well.
+ * others get as well.  Where what is there behind the knote is asked for, it is
+ * had from every port, and -ESTALE says that it is another inode.
  */
 int vnode_arm(struct vnotify *, struct vnode *, int host_fd,
               const struct kq_known *, uint32_t wanted, bool park);

@@ -1,5 +1,6 @@
 #include "pipeline/attach.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -103,15 +104,16 @@ static int arm(struct attaching *a, int fd, const char *name)
 {
     int ask_fd = open_to_ask(a, fd), err;
     bool ask = ask_fd >= 0 && a->newborn;
-    struct look behind = { 0 };
+    struct look behind = { 0 }; /* so that who looks first can tell */
     const struct kq_known known = { &a->look, name, &behind };
 
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
                     &known, a->wanted, a->park);
-    a->looked = err == 0 && behind.mode != 0;
-    if (a->looked)
+    if (err == 0) {
         a->look = behind;
+        a->vnode->seen = seen_in(&behind);
+    }
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
@@ -139,10 +141,21 @@ static void let_vnode_go(struct attaching *a)
     a->vnode = NULL;
 }
 
+static int join_what_is_open(struct vnotify *engine, struct vnode *vnode,
+                             int fd, uint32_t wanted)
+{
+    struct look look;
+
+    if (look_at(fd, "", &look) != 0 || look.ino != vnode->ino ||
+        look.dev != vnode->dev)
+        return -ENOENT;
+    return vnode_try_join(engine, vnode, fd, wanted);
+}
+
 /* Takes over fd. */
 static int join_vnode(struct attaching *a, int fd, const char *name)
 {
-    int err = vnode_find(a->engine, &a->look, fd, a->wanted, vnode_try_join,
+    int err = vnode_find(a->engine, &a->look, fd, a->wanted, join_what_is_open,
                          &a->vnode, &a->made);
 
     if (err != 0 || !a->made) {
@@ -189,39 +202,62 @@ static void judge_age(struct attaching *a)
                  a->look.born >= a->born_after;
 }
 
-int attach_begin(struct attaching *a, const char *name, uint8_t type)
+/*
+ * One look is enough, behind the knote, for what is a file by its listing and
+ * nobody asks the age of before that: it is taken for what was listed until
+ * then.
+ */
+static bool may_look_later(struct attaching *a, uint8_t type)
 {
-    int fd, err;
+    if (type != DT_REG ||
+        (a->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) != 0)
+        return false;
+    a->look = (struct look){
+        .dev = a->dir->dev,
+        .ino = a->ino,
+        .mode = S_IFREG,
+        .links = 1,
+    };
+    return true;
+}
 
-    a->vnode = NULL;
-    a->child = NULL;
-    a->looked = false;
-    a->writers = HOLDERS_UNKNOWN;
-    fd = open_child(a, name, type);
-    if (fd < 0) {
-        err = look_only(a, name);
-        judge_age(a);
-        return err;
+static int begin(struct attaching *a, const char *name, uint8_t type)
+{
+    int fd = open_child(a, name, type), err;
+
+    if (fd < 0)
+        return look_only(a, name);
+    if (!may_look_later(a, type)) {
+        if (look_at(fd, "", &a->look) != 0 || !is_listed_one(a)) {
+            close(fd);
+            return -ENOENT;
+        }
+        judge_age(a); /* for `arm` */
     }
-    if (look_at(fd, "", &a->look) != 0 || !is_listed_one(a)) {
-        close(fd);
-        return -ENOENT;
-    }
-    judge_age(a);
     err = join_vnode(a, fd, name);
     if (err == -EAGAIN)
         return err;
     if (err != 0 || link_child(a) != 0)
         return look_only(a, name);
-    /* Once more, behind the knote: what changes from here on is noted, and told
-       as the link is there before the claim is given back; of a vnode that
-       others serve, behind the link too. */
+    /* Behind the knote: what changes from here on is noted, and told as the link
+       is there before the claim is given back.  Of a vnode that others serve,
+       behind the link too. */
     if (!a->made)
         (void)vnode_look(a->engine, a->vnode, &a->look);
-    else if (a->looked ||
-             vnode_look_held(a->engine, a->vnode, &a->look) == 0)
-        a->vnode->seen = seen_in(&a->look);
     return 0;
+}
+
+int attach_begin(struct attaching *a, const char *name, uint8_t type)
+{
+    int err;
+
+    a->vnode = NULL;
+    a->child = NULL;
+    a->newborn = false;
+    a->writers = HOLDERS_UNKNOWN;
+    err = begin(a, name, type);
+    judge_age(a);
+    return err;
 }
 
 struct child *attach_finish(struct attaching *a, uint64_t close_ns)

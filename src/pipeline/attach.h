@@ -31,7 +31,6 @@ struct attaching {
     enum holders writers; /* of a newborn file: NONE, it was closed before the
                              knote was there; SOME, its close will be noted */
     struct look look;     /* taken after the knote was there */
-    bool looked;          /* attach.c: the port did, as it made it */
 };
 
 /*

@@ -48,7 +48,6 @@ enum {
     KQ_MOUNTS = 16,        /* file systems with parked knotes */
     KQ_ABOVE = 8,          /* parents of directories that are known again */
     KQ_STAND_INS = 4,      /* threads that add at once; others do without */
-    PROC_NAME_MAX = 12,    /* of a process in procfs */
 };
 
 /* Knote ids: a descriptor number, KQ_PARKED_FIRST + i for the parked one of
@@ -199,9 +198,8 @@ struct kq {
     uint32_t norphans, orphan_cursor;
 
     /* kq-linux-watch.c */
-    char proc_name[PROC_NAME_MAX]; /* constant: ours in procfs */
-    int stand_ins[KQ_STAND_INS];   /* constant; 0 or less: none */
-    uint32_t stand_ins_taken;      /* bits */
+    int stand_ins[KQ_STAND_INS]; /* constant; 0 or less: none */
+    uint32_t stand_ins_taken;    /* bits */
 
     /* kq-linux-above.c */
     struct above above[KQ_ABOVE];

@@ -2,7 +2,7 @@
  * kq-linux-watch.c - the kernel watch of exactly the inode that is open
  *
  * inotify_add_watch has no form that takes a descriptor, so it is given
- * /proc/PID/fd/N, which leads to what is open there, O_PATH and unlinked ones
+ * /proc/self/fd/N, which leads to what is open there, O_PATH and unlinked ones
  * too.  procfs makes an entry for a number when it is first looked up, which
  * takes longer than all the rest (9 us for 6, AMD EPYC, Linux 6.18), and then
  * keeps it, whatever is open there later.  So what is open at a number that was
@@ -47,11 +47,8 @@ static uint32_t kernel_mask(const struct kq *kq, uint32_t asked, bool is_dir)
 
 void stand_ins_open(struct kq *kq)
 {
-    ssize_t len = readlink("/proc/self", kq->proc_name, PROC_NAME_MAX - 1);
-    if (len <= 0)
-        strcpy(kq->proc_name, "self");
     for (int i = 0; i < KQ_STAND_INS; i++) {
-        kq->stand_ins[i] = fcntl(kq->inotify_fd, F_DUPFD_CLOEXEC, 0);
+        kq->stand_ins[i] = fcntl(kq->wake_fd, F_DUPFD_CLOEXEC, 3);
         kq->stand_ins_taken |= kq->stand_ins[i] < 0 ? 1u << i : 0;
     }
 }
@@ -85,15 +82,14 @@ void stand_in_give(struct kq *kq, int stand_in)
 /* As snprintf would, which is slow: this is done for each watch. */
 static int watch_at(const struct kq *kq, int host_fd, uint32_t mask)
 {
-    char path[sizeof("/proc//fd/2147483647") + PROC_NAME_MAX];
+    char path[sizeof("/proc/self/fd/2147483647")];
     char digits[sizeof("2147483647")];
     int at = sizeof(digits);
     digits[--at] = '\0';
     do
         digits[--at] = (char)('0' + host_fd % 10);
     while ((host_fd /= 10) > 0);
-    stpcpy(stpcpy(stpcpy(stpcpy(path, "/proc/"), kq->proc_name), "/fd/"),
-           digits + at);
+    stpcpy(stpcpy(path, "/proc/self/fd/"), digits + at);
     int wd = inotify_add_watch(kq->inotify_fd, path, mask);
     return wd < 0 ? -errno : wd;
 }
@@ -107,6 +103,6 @@ int32_t host_watch(const struct kq *kq, int host_fd, int stand_in,
         return watch_at(kq, host_fd, mask);
     int wd = watch_at(kq, kq->stand_ins[stand_in], mask);
     /* It must keep no inode. */
-    (void)dup3(kq->inotify_fd, kq->stand_ins[stand_in], O_CLOEXEC);
+    (void)dup3(kq->wake_fd, kq->stand_ins[stand_in], O_CLOEXEC);
     return wd;
 }
