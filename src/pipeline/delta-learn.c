@@ -20,6 +20,8 @@ bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
         return true; /* so its number is not another's */
     if (!come->learned)
         return false;
+    if (gone->was_early)
+        return !come->untouched && come->born_rt_ns == gone->born_rt_ns;
     if (come->born_rt_ns > of_gone->before_rt_ns)
         return false;
     return !come->untouched ||

@@ -148,6 +148,15 @@ static void put_change(struct delta *delta, uint32_t index, uint32_t *names,
     put_name(delta, &delta->changes[index], names, &entry);
 }
 
+static void put_birth(struct change *gone, const struct snapshot *before)
+{
+    struct birth birth;
+
+    gone->was_early = snapshot_birth(before, gone->ino, &birth);
+    if (gone->was_early)
+        gone->born_rt_ns = birth.born_rt_ns;
+}
+
 static int by_number(const void *a, const void *b)
 {
     const struct change *x = a, *y = b;
@@ -186,7 +195,8 @@ static struct delta *build(const struct arenas *arenas, struct match *match,
         if (match->fate_before[i] == FATE_SAME)
             continue;
         index_of[i] = next;
-        put_change(delta, next++, &names, before, i);
+        put_change(delta, next, &names, before, i);
+        put_birth(&delta->changes[next++], before->snapshot);
     }
     for (uint32_t i = 0; i < after->count; i++) {
         if (match->fate_after[i] == FATE_SAME)

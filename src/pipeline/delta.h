@@ -19,7 +19,8 @@ enum { DELTA_NO_TWIN = UINT32_MAX };
 
 struct change {
     uint64_t ino;
-    int64_t born_rt_ns; /* wall clock of the inode's birth, if learned */
+    int64_t born_rt_ns; /* wall clock of the inode's birth; if learned, or
+                           gone and told early */
     int64_t modified_rt_ns; /* and of its content's last change */
     uint32_t name;      /* offset in delta.names, NUL-terminated there */
     uint32_t twin;      /* the change of the same name on the other side (its
@@ -30,6 +31,7 @@ struct change {
     bool untouched; /* come: not changed, linked or renamed since its birth */
     bool only_name; /* come: it has no other name */
     bool is_new;    /* come: it was told to be (stream.h) */
+    bool was_early; /* gone: it was told before it was in a whole listing */
     bool lives;     /* gone: the inode has as many names as before, so it has
                        another in its place: it was renamed */
 };
@@ -98,7 +100,8 @@ void delta_inherit(struct delta *, const struct delta *other);
  * new one with the same number?  (A file system gives a freed number out again
  * at once.)  Only a birth before `gone` was last listed can be; and one so
  * shortly before that the clock of births may have stood still meanwhile must
- * have been touched since, as a rename does.
+ * have been touched since, as a rename does.  What was told early was born since
+ * that listing, and then was looked at: only that very birth can be.
  */
 bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
                       const struct change *come);

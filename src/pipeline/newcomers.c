@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "pipeline/hash.h"
 #include "pipeline/packed.h"
 #include "pipeline/snapshot.h"
+#include "port/look.h"
 
 enum { LOOK_AHEAD = 8 };
 
@@ -58,26 +60,60 @@ void newcomers_part(struct newcomers *new,
     else if (new->count == NEWCOMERS_MAX)
         new->count = -1;
     else
-        new->all[new->count++] = (struct newcomer){ at, new->before_at };
+        new->all[new->count++] = (struct newcomer){
+            .at = at,
+            .before_at = new->before_at,
+        };
+}
+
+static bool same_inode(const uint8_t *a, const uint8_t *b)
+{
+    return packed_difference(a) == packed_difference(b);
+}
+
+/* Is the inode there by this name, and by no other? */
+static bool is_its_only_name(const uint8_t *entry, uint64_t base, int host_fd)
+{
+    struct entry read;
+    struct look look;
+    char name[UINT8_MAX + 1];
+
+    entry_read(entry, base, &read);
+    entry_name(&read, name);
+    return look_at(host_fd, name, &look) == 0 && look.ino == read.ino &&
+           (S_ISDIR(look.mode) || look.links == 1);
 }
 
 /*
  * A snapshot has each name once, so of two entries of one name one at least is
- * a newcomer.
+ * a newcomer; and so is one of two entries of an inode that was renamed.
+ * Marks the latter.  True if there may be any of the former.
  */
-static bool may_repeat(const struct newcomers *new,
-                       const struct snapshot_builder *builder)
+static bool compare_with_new(const struct newcomers *new,
+                             struct snapshot_builder *builder, int host_fd,
+                             bool *found)
 {
-    for (size_t at = 0; new->count > 0 && at < builder->used;) {
-        const uint8_t *entry = builder->bytes + at;
+    bool may_repeat = new->count < 0;
 
-        for (int i = 0; i < new->count; i++)
-            if (new->all[i].at != at &&
-                packed_same_name(builder->bytes + new->all[i].at, entry))
-                return true;
+    for (size_t at = 0; new->count > 0 && at < builder->used;) {
+        uint8_t *entry = builder->bytes + at;
+
+        for (int i = 0; i < new->count; i++) {
+            const uint8_t *other = builder->bytes + new->all[i].at;
+
+            if (other == entry)
+                continue;
+            if (packed_same_name(other, entry)) {
+                may_repeat = true;
+            } else if (same_inode(other, entry) &&
+                       is_its_only_name(other, builder->base, host_fd)) {
+                entry[0] |= PACKED_STALE;
+                *found = true;
+            }
+        }
         at += packed_bytes(entry);
     }
-    return new->count < 0;
+    return may_repeat;
 }
 
 /* Marks the earlier of two entries with one name. */
@@ -91,7 +127,6 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
     table = calloc(slots, sizeof(*table));
     if (table == NULL)
         return -ENOMEM;
-    *found = false;
     for (size_t at = 0; at < builder->used;) {
         uint8_t *entry = builder->bytes + at;
 
@@ -101,7 +136,7 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
             uint8_t *other = builder->bytes + table[slot] - 1;
             if (packed_same_name(other, entry)) {
                 *found = true;
-                other[0] |= PACKED_REPEATED;
+                other[0] |= PACKED_STALE;
                 break;
             }
             slot = (slot + 1) & (slots - 1);
@@ -113,27 +148,31 @@ static int mark_repeated(struct snapshot_builder *builder, bool *found)
     return 0;
 }
 
-int newcomers_drop_repeated(struct newcomers *new,
-                            struct snapshot_builder *builder)
+static void drop_marked(struct snapshot_builder *builder)
 {
-    bool found;
     size_t to = 0, bytes;
-    int err;
 
-    if (!may_repeat(new, builder))
-        return 0;
-    err = mark_repeated(builder, &found);
-    if (err != 0 || !found)
-        return err;
     builder->count = 0;
     for (size_t from = 0; from < builder->used; from += bytes) {
         bytes = packed_bytes(builder->bytes + from);
-        if ((builder->bytes[from] & PACKED_REPEATED) != 0)
+        if ((builder->bytes[from] & PACKED_STALE) != 0)
             continue;
         memmove(builder->bytes + to, builder->bytes + from, bytes);
         to += bytes;
         builder->count++;
     }
     builder->used = to;
-    return 0;
+}
+
+int newcomers_drop_stale(struct newcomers *new,
+                         struct snapshot_builder *builder, int host_fd)
+{
+    bool found = false;
+    int err = 0;
+
+    if (compare_with_new(new, builder, host_fd, &found))
+        err = mark_repeated(builder, &found);
+    if (err == 0 && found)
+        drop_marked(builder);
+    return err;
 }

@@ -24,6 +24,7 @@ enum { NEWCOMERS_MAX = 8 };
 struct newcomer {
     size_t at;        /* offset in the builder */
     size_t before_at; /* and where it would be in the listing before */
+    int64_t born_rt_ns; /* for snapshot_insert, by who calls it */
 };
 
 struct newcomers {
@@ -47,8 +48,11 @@ void newcomers_part(struct newcomers *, const struct snapshot_builder *,
                     size_t at);
 
 /*
- * A listing is complete: drops the earlier of two entries with one name, which
- * there are if it went and came between two of the host's calls.  The later
- * entry is the newer.  0 or -ENOMEM.
+ * The listing of what is open at host_fd is complete: drops what the host's later
+ * calls say is stale.  Of two entries with one name, which there are if it went
+ * and came between two calls, the earlier.  Of two entries of one inode, where
+ * one is a newcomer and by now its only name, the other: it was renamed between
+ * two calls, and one listing shows both halves so.  0 or -ENOMEM.
  */
-int newcomers_drop_repeated(struct newcomers *, struct snapshot_builder *);
+int newcomers_drop_stale(struct newcomers *, struct snapshot_builder *,
+                         int host_fd);

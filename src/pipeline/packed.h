@@ -17,7 +17,7 @@
 enum {
     PACKED_TYPE = 0x0f,
     PACKED_WIDTH_SHIFT = 4, /* 2 bits: the width's binary logarithm */
-    PACKED_REPEATED = 0x80, /* a builder's mark */
+    PACKED_STALE = 0x80, /* a builder's mark */
     PACKED_HEADER = 2,      /* before the inode */
     PACKED_HEADER_MAX = PACKED_HEADER + 8,
 };

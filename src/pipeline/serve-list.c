@@ -119,8 +119,10 @@ static struct delta *delta_for_rows(const struct stream *stream,
         delta_inherit(delta, offer->delta); /* since the partial one */
     for (uint32_t i = 0; delta != NULL && i < delta->come; i++) {
         struct change *come = &delta->changes[delta->gone + i];
+        struct birth birth;
 
-        come->is_new = stream_has_told(stream, come->ino);
+        come->is_new =
+            snapshot_birth(stream->vnode->current, come->ino, &birth);
     }
     return delta; /* NULL: no memory, and they are compared with the listing */
 }

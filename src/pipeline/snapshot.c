@@ -231,7 +231,7 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
         err = -EIO;
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     if (err == 0 && builder->calls > 1)
-        err = newcomers_drop_repeated(&builder->newcomers, builder);
+        err = newcomers_drop_stale(&builder->newcomers, builder, host_fd);
     if (err != -ENOENT || !removed(host_fd))
         return err;
     builder->used = 0;
@@ -278,8 +278,45 @@ struct snapshot *snapshot_create(const struct arenas *arenas,
     snapshot->begun_rt_ns = builder->begun_rt_ns;
     snapshot->base = builder->base;
     snapshot->bytes = (uint32_t)builder->used;
+    snapshot->inserted = 0;
     memcpy(snapshot->entries, builder->bytes, builder->used);
     return snapshot;
+}
+
+/* They are at any address, and copied. */
+static uint8_t *births(const struct snapshot *snapshot)
+{
+    return (uint8_t *)(uintptr_t)snapshot->entries + snapshot->bytes;
+}
+
+bool snapshot_birth(const struct snapshot *snapshot, uint64_t ino,
+                    struct birth *birth)
+{
+    for (int i = 0; i < snapshot->inserted; i++) {
+        memcpy(birth, births(snapshot) + (size_t)i * sizeof(*birth),
+               sizeof(*birth));
+        if (birth->ino == ino)
+            return true;
+    }
+    return false;
+}
+
+/* Those of `before`, which is no whole listing either then, and the new ones. */
+static void put_births(struct snapshot *after, const struct snapshot *before,
+                       const struct snapshot_builder *builder,
+                       const struct newcomer *new)
+{
+    uint8_t *to = put_bytes(births(after), births(before),
+                            before->inserted * sizeof(struct birth));
+
+    for (int i = before->inserted; i < after->inserted; i++, new++) {
+        struct birth birth = { .born_rt_ns = new->born_rt_ns };
+        struct entry entry;
+
+        entry_read(builder->bytes + new->at, builder->base, &entry);
+        birth.ino = entry.ino;
+        to = put_bytes(to, (const uint8_t *)&birth, sizeof(birth));
+    }
 }
 
 struct snapshot *snapshot_insert(const struct arenas *arenas,
@@ -295,7 +332,12 @@ struct snapshot *snapshot_insert(const struct arenas *arenas,
 
     for (int i = 0; i < count; i++)
         more += packed_bytes(builder->bytes + new[i].at);
-    after = arena_alloc(arenas, ARENA_SNAPSHOT, header + before->bytes + more);
+    if (before->inserted + count > UINT8_MAX)
+        return NULL; /* so often has listing it failed half way */
+    after = arena_alloc(arenas, ARENA_SNAPSHOT,
+                        header + before->bytes + more +
+                            (size_t)(before->inserted + count) *
+                                sizeof(struct birth));
     if (after == NULL)
         return NULL;
     atomic_init(&after->refs, 1);
@@ -304,6 +346,7 @@ struct snapshot *snapshot_insert(const struct arenas *arenas,
     after->base = before->base;
     after->count = before->count + (uint32_t)count;
     after->bytes = before->bytes + (uint32_t)more;
+    after->inserted = (uint8_t)(before->inserted + count);
     to = after->entries;
     for (int i = 0; i < count; i++) {
         const uint8_t *entry = builder->bytes + new[i].at;
@@ -313,5 +356,6 @@ struct snapshot *snapshot_insert(const struct arenas *arenas,
         to = put_bytes(to, entry, packed_bytes(entry));
     }
     put_bytes(to, before->entries + from, before->bytes - from);
+    put_births(after, before, builder, new);
     return after;
 }

@@ -27,7 +27,14 @@ struct snapshot {
     _Atomic uint32_t refs; /* S1: acq_rel decrement, the last one frees */
     uint32_t count;        /* entries */
     uint32_t bytes;        /* of entries */
+    uint8_t inserted;      /* struct birth, behind them */
     uint8_t entries[];
+};
+
+/* An entry that snapshot_insert has put in. */
+struct birth {
+    uint64_t ino;
+    int64_t born_rt_ns; /* wall clock */
 };
 
 enum { SNAPSHOT_BYTES_MAX = 0x7fffffff }; /* about; more: -EFBIG */
@@ -116,6 +123,9 @@ bool snapshot_equal(const struct snapshot *, const struct snapshot *);
 struct snapshot *snapshot_create(const struct arenas *,
                                  const struct snapshot_builder *,
                                  const struct fault *, uint64_t id);
+
+/* False: it has no such entry that was put in. */
+bool snapshot_birth(const struct snapshot *, uint64_t ino, struct birth *);
 
 /*
  * `before` and some of the builder's entries, which has the same base, each

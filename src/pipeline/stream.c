@@ -93,6 +93,7 @@ static void drop_doubtful(const struct stream *stream, struct arrivals *new)
         if (!is_new(stream, &new->changes[i]))
             continue;
         new->at[kept] = new->at[i];
+        new->at[kept].born_rt_ns = new->changes[i].born_rt_ns;
         new->entries[kept] = new->entries[i];
         new->changes[kept++] = new->changes[i];
     }
@@ -162,19 +163,9 @@ static void tell(struct stream *stream, const struct arrivals *new,
     /* Until all have been offered a whole listing, they are to be (V3). */
     more(vnode)->offered = 0;
     tally_add(worker->tally, TALLY_STREAMED, (uint64_t)new->count);
-    for (int i = 0; i < new->count; i++)
-        stream->told_ino[stream->told++] = new->entries[i].ino;
     offer_to_watches(stream->serving, vnode, offer, &none);
     offer_dispatch(stream->serving);
     offer_release(engine, offer);
-}
-
-bool stream_has_told(const struct stream *stream, uint64_t ino)
-{
-    for (int i = 0; i < stream->told; i++)
-        if (stream->told_ino[i] == ino)
-            return true;
-    return false;
 }
 
 static void call_ended(struct snapshot_follower *follower,

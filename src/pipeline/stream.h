@@ -21,17 +21,12 @@ struct stream {
     struct vnode *vnode;
     uint64_t begun;  /* the listing's ticket */
     int judged;      /* of the builder's newcomers */
-    int told;
-    uint64_t told_ino[NEWCOMERS_MAX];
     size_t inserted; /* bytes that vnode->current has more than the listing
                         before, all of them ahead of what is walked next */
     struct snapshot *before; /* that listing, referenced, once something is
                                 told and vnode->current is no whole one any
                                 more; NULL until then.  To be released. */
 };
-
-/* Was this told to be new? */
-bool stream_has_told(const struct stream *, uint64_t ino);
 
 /* For one listing of a directory that was listed before. */
 void stream_begin(struct stream *, struct serving *, struct vnode *,

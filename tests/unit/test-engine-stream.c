@@ -301,6 +301,27 @@ static void test_engine_tells_writes_to_what_was_told_early(void **state)
     assert_true(streamed() > 0);
 }
 
+/* While the listing that told it may still be running: that may come to see
+   the new name and not the old one. */
+static void test_engine_pairs_a_rename_of_what_was_told_early(void **state)
+{
+    char from[32], to[32], words[64];
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    for (int i = 0; i < 4 * NEW; i++) {
+        snprintf(from, sizeof(from), "d/new%d", i);
+        snprintf(to, sizeof(to), "d/moved%d", i);
+        make_file(from);
+        snprintf(words, sizeof(words), "1 create new%d", i);
+        expect_at_last(words);
+        move(from, to);
+        snprintf(words, sizeof(words), "1 from new%d, 1 to moved%d", i, i);
+        expect(words);
+    }
+    assert_true(streamed() > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +351,12 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_engine_tells_writes_to_what_was_told_early, setup_in_memory,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_pairs_a_rename_of_what_was_told_early, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_pairs_a_rename_of_what_was_told_early, setup_in_memory,
             teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
