@@ -75,7 +75,7 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
 }
 
 /* What is there behind the knote: is it what the vnode was made for? */
-static int look_behind(const struct vnode *vnode, const struct kq_known *known)
+static int look_behind(struct vnode *vnode, const struct kq_known *known)
 {
     const struct look *behind = known->behind;
     int err = behind->mode != 0 ? 0
@@ -83,10 +83,11 @@ static int look_behind(const struct vnode *vnode, const struct kq_known *known)
 
     if (err != 0)
         return err;
-    return behind->ino == vnode->ino && behind->dev == vnode->dev &&
-                   ((behind->mode ^ known->look->mode) & S_IFMT) == 0
-               ? 0
-               : -ESTALE;
+    if (behind->ino != vnode->ino || behind->dev != vnode->dev ||
+        ((behind->mode ^ known->look->mode) & S_IFMT) != 0)
+        return -ESTALE;
+    vnode_saw(vnode, behind);
+    return 0;
 }
 
 int vnode_arm(struct vnotify *engine, struct vnode *vnode, int host_fd,

@@ -110,10 +110,10 @@ static int arm(struct attaching *a, int fd, const char *name)
     a->writers = ask ? holders_writing(ask_fd) : HOLDERS_UNKNOWN;
     err = vnode_arm(a->engine, a->vnode, own_descriptor(a, fd, ask_fd),
                     &known, a->wanted, a->park);
-    if (err == 0) {
+    if (err == 0)
         a->look = behind;
-        a->vnode->seen = seen_in(&behind);
-    }
+    else if (err == -ESTALE)
+        *a->misnumbered = true;
     if (a->writers == HOLDERS_SOME && holders_writing(ask_fd) != HOLDERS_SOME)
         a->writers = HOLDERS_UNKNOWN;
     if (ask_fd >= 0 && vnode_ask_fd(a->vnode) != ask_fd)
@@ -159,6 +159,8 @@ static int join_vnode(struct attaching *a, int fd, const char *name)
                          &a->vnode, &a->made);
 
     if (err != 0 || !a->made) {
+        if (err == 0)
+            (void)look_at(fd, "", &a->look);
         close(fd);
         return err;
     }
@@ -205,11 +207,11 @@ static void judge_age(struct attaching *a)
 /*
  * One look is enough, behind the knote, for what is a file by its listing and
  * nobody asks the age of before that: it is taken for what was listed until
- * then.
+ * then.  (Some file systems list other numbers than their files have.)
  */
 static bool may_look_later(struct attaching *a, uint8_t type)
 {
-    if (type != DT_REG ||
+    if (type != DT_REG || *a->misnumbered ||
         (a->wanted & (VN_IN_CLOSE_WRITE | NOTE_OPENS)) != 0)
         return false;
     a->look = (struct look){

@@ -18,6 +18,7 @@ struct attaching {
     struct vnode *dir;
     uint64_t ino;
     uint32_t wanted;
+    bool *misnumbered;    /* the directory: it has listed what was not there */
     bool changed;         /* a sweep found it changed: it may have what is kept
                              for such */
     bool park;            /* no descriptor is to be spent on it, but a knote:

@@ -77,6 +77,7 @@ struct children {
     uint64_t retry_ns;    /* something could not be had: then again; 0 */
     bool lacking;         /* an entry was not what was listed, and has no row:
                              it may come to be so again */
+    bool misnumbered;     /* attach.h */
     int64_t missed_rt_ns; /* since when there have been entries without a row
                              for these reasons; 0: there are none */
     struct finding *findings; /* not offered yet */

@@ -145,6 +145,7 @@ void row_take_in(struct keeper *k, uint64_t ino, const char *name, uint8_t type,
         .dir = k->dir,
         .ino = ino,
         .wanted = children->wanted,
+        .misnumbered = &children->misnumbered,
         .born_after = born_after(k, come),
     };
     struct row row = { .ino = ino };

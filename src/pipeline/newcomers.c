@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "pipeline/hash.h"
 #include "pipeline/packed.h"
@@ -68,20 +67,35 @@ void newcomers_part(struct newcomers *new,
 
 static bool same_inode(const uint8_t *a, const uint8_t *b)
 {
-    return packed_difference(a) == packed_difference(b);
+    return packed_difference(a) == packed_difference(b) &&
+           packed_type(a) == packed_type(b);
 }
 
-/* Is the inode there by this name, and by no other? */
-static bool is_its_only_name(const uint8_t *entry, uint64_t base, int host_fd)
+/* 0: the inode is there by this name; -ENOENT: nothing is. */
+static int look_for(const uint8_t *entry, uint64_t base, int host_fd)
 {
     struct entry read;
     struct look look;
     char name[UINT8_MAX + 1];
+    int err;
 
     entry_read(entry, base, &read);
     entry_name(&read, name);
-    return look_at(host_fd, name, &look) == 0 && look.ino == read.ino &&
-           (S_ISDIR(look.mode) || look.links == 1);
+    err = look_at(host_fd, name, &look);
+    return err == 0 && look.ino != read.ino ? -ESTALE : err;
+}
+
+/* The newcomer is looked at once: a file system may list one number for all. */
+static bool was_renamed(const uint8_t *entry, struct newcomer *to,
+                        const struct snapshot_builder *builder, int host_fd)
+{
+    if (to->seen == NEWCOMER_UNSEEN)
+        to->seen = look_for(builder->bytes + to->at, builder->base,
+                            host_fd) == 0
+                       ? NEWCOMER_IS_THERE
+                       : NEWCOMER_IS_NOT;
+    return to->seen == NEWCOMER_IS_THERE &&
+           look_for(entry, builder->base, host_fd) == -ENOENT;
 }
 
 /*
@@ -89,7 +103,7 @@ static bool is_its_only_name(const uint8_t *entry, uint64_t base, int host_fd)
  * a newcomer; and so is one of two entries of an inode that was renamed.
  * Marks the latter.  True if there may be any of the former.
  */
-static bool compare_with_new(const struct newcomers *new,
+static bool compare_with_new(struct newcomers *new,
                              struct snapshot_builder *builder, int host_fd,
                              bool *found)
 {
@@ -101,12 +115,12 @@ static bool compare_with_new(const struct newcomers *new,
         for (int i = 0; i < new->count; i++) {
             const uint8_t *other = builder->bytes + new->all[i].at;
 
-            if (other == entry)
+            if (other == entry || (other[0] & PACKED_STALE) != 0)
                 continue;
             if (packed_same_name(other, entry)) {
                 may_repeat = true;
             } else if (same_inode(other, entry) &&
-                       is_its_only_name(other, builder->base, host_fd)) {
+                       was_renamed(entry, &new->all[i], builder, host_fd)) {
                 entry[0] |= PACKED_STALE;
                 *found = true;
             }

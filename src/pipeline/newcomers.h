@@ -25,6 +25,7 @@ struct newcomer {
     size_t at;        /* offset in the builder */
     size_t before_at; /* and where it would be in the listing before */
     int64_t born_rt_ns; /* for snapshot_insert, by who calls it */
+    enum { NEWCOMER_UNSEEN, NEWCOMER_IS_THERE, NEWCOMER_IS_NOT } seen;
 };
 
 struct newcomers {
@@ -50,9 +51,9 @@ void newcomers_part(struct newcomers *, const struct snapshot_builder *,
 /*
  * The listing of what is open at host_fd is complete: drops what the host's later
  * calls say is stale.  Of two entries with one name, which there are if it went
- * and came between two calls, the earlier.  Of two entries of one inode, where
- * one is a newcomer and by now its only name, the other: it was renamed between
- * two calls, and one listing shows both halves so.  0 or -ENOMEM.
+ * and came between two calls, the earlier.  And where a newcomer has the inode
+ * of another entry, whose name is gone by now, the other: it was renamed between
+ * two calls.  (Not where there are too many newcomers to know.)  0 or -ENOMEM.
  */
 int newcomers_drop_stale(struct newcomers *, struct snapshot_builder *,
                          int host_fd);

@@ -26,7 +26,7 @@ enum {
     PASS_NS_MIN = 50 * 1000 * 1000,   /* between passes that find something */
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
-    YOUNG_MAX = 5,                    /* passes, 2 * BIRTH_TICK_NS apart */
+    YOUNG_MAX = 5,       /* passes, 2 * BIRTH_TICK_NS apart and their length */
     PARK_LOT = 64,                    /* rows of a slice: one or two, too */
 };
 
@@ -88,6 +88,7 @@ static bool attach(struct sweeping *s, struct row *row, const char *name,
         .dir = s->dir,
         .ino = row->ino,
         .wanted = s->children->wanted,
+        .misnumbered = &s->children->misnumbered,
         .changed = !park,
         .park = park,
         .born_after = INT64_MAX,

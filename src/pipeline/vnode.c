@@ -82,7 +82,6 @@ void vnode_reset(struct vnode *vnode, const struct look *look)
     chain_init(&vnode->parents);
     atomic_store_explicit(&vnode->joined, 0, memory_order_relaxed);
     vnode->current = NULL;
-    vnode->seen = seen_in(look);
     vnode->unlinked = false;
     vnode->counted = false;
     vnode->open = false;
@@ -92,8 +91,14 @@ void vnode_reset(struct vnode *vnode, const struct look *look)
     vnode->cost_ns = 0;
     vnode->least_cost_ns = 0;
     reset_more(more(vnode));
+    vnode_saw(vnode, look);
+}
+
+void vnode_saw(struct vnode *vnode, const struct look *look)
+{
+    vnode->seen = seen_in(look);
     if (!vnode->is_dir && look->links > 1)
-        /* relaxed: as above */
+        /* relaxed: published with the vnode, or when it is armed (V1) */
         atomic_store_explicit(&more(vnode)->most_links, look->links,
                               memory_order_relaxed);
 }

@@ -142,6 +142,9 @@ struct seen seen_in(const struct look *);
 /* Registry lock: its slot begins a new generation, as this inode's. */
 void vnode_reset(struct vnode *, const struct look *);
 
+/* Its maker's, before it is armed: what later looks are compared with. */
+void vnode_saw(struct vnode *, const struct look *);
+
 /*
  * V6: raised before a note is posted to the claim, looked at after its bits
  * were taken: so no note that is being told was read later.  It never falls,

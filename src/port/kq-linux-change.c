@@ -228,6 +228,14 @@ static int look_until_sure(struct kq *kq, struct adding *adding,
     return rc;
 }
 
+/* Not for a file that its owner may have locked: to close any descriptor of it,
+   as a stand-in is, ends such locks.  A child's is ours, and O_PATH. */
+static bool may_stand_in(const struct adding *adding)
+{
+    return S_ISDIR(adding->before.st_mode) ||
+           (adding->known && adding->known->behind);
+}
+
 static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
                   const struct kq_known *known)
 {
@@ -242,7 +250,8 @@ static int add_by(struct kq *kq, const struct kevent *change, int host_fd,
     node_begin_add(kq);
     uint64_t translated = kq->translated;
     memcpy(adding.above, kq->above, sizeof(adding.above));
-    adding.stand_in = stand_in_take(kq, host_fd);
+    adding.stand_in = may_stand_in(&adding) ? stand_in_take(kq, host_fd)
+                                            : KQ_STAND_INS;
     pthread_mutex_unlock(&kq->lock);
 
     int rc = has_room ? ask_host(kq, &adding) : -ENOMEM;

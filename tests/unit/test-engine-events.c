@@ -27,6 +27,17 @@ static void test_engine_tells_what_comes_and_goes(void **state)
     expect("1 delete/ d");
 }
 
+/* Its other name is older than the watch: it was not moved. */
+static void test_engine_tells_a_link_that_goes_as_deleted(void **state)
+{
+    (void)state;
+    make_file("a");
+    link_file("a", "b");
+    assert_int_equal(add("", NAMED | VN_IN_MODIFY), 1);
+    remove_file("a");
+    expect("1 delete a");
+}
+
 static void test_engine_tells_only_direct_children(void **state)
 {
     (void)state;
@@ -318,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ENGINE_TEST(test_engine_tells_what_comes_and_goes),
+        ENGINE_TEST(test_engine_tells_a_link_that_goes_as_deleted),
         ENGINE_TEST(test_engine_tells_only_direct_children),
         ENGINE_TEST(test_engine_tells_nothing_from_before_the_watch),
         ENGINE_TEST(test_engine_tells_a_further_watch_nothing_from_before),
