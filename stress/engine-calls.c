@@ -6,7 +6,9 @@
  *
  *     openat             to list it and to watch it by, leaving its times alone
  *     statx              which inode it is
+ *     dup3               onto a number that procfs knows, if N is a new one
  *     inotify_add_watch  through /proc/self/fd/N: that inode and no other
+ *     dup3               of something else onto it
  *     statx ..           is the directory above watched for removals already?
  *     statx ../NAME      is that still its name there?
  *     name_to_handle_at  past the open budget: to open it again by
@@ -17,10 +19,9 @@
  * alone:
  *
  *     openat O_PATH      to watch it by
- *     statx              which inode it is
- *     inotify_add_watch  as above
- *     fstatat            what the port compares it with later
- *     statx              what changed until the watch was there
+ *     dup3, inotify_add_watch, dup3
+ *                        as above
+ *     statx              which inode it is, and what there was behind the watch
  *
  * Left out are what only the first directory of a parent needs, and the first
  * one past the open budget, and with node's mask the wake-up of a worker (a
@@ -54,6 +55,7 @@ enum {
    as this one. */
 struct engine_calls {
     int inotify_fd;
+    int idle_fd, stand_in, highest;    /* highest: that procfs knows */
     unsigned open_budget, file_budget; /* what is left of them */
     int *kept;                         /* descriptors */
     unsigned kept_count;
@@ -82,6 +84,9 @@ struct engine_calls *engine_calls_create(unsigned files)
         calloc(calls->open_budget + calls->file_budget, sizeof(*calls->kept));
     calls->names = calloc(files + 1, sizeof(*calls->names));
     calls->inotify_fd = inotify_init1(IN_CLOEXEC);
+    calls->idle_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    calls->highest = calls->stand_in = dup(calls->idle_fd);
+    must(calls->stand_in >= 0, "open", "/dev/null");
     must(calls->kept != NULL && calls->names != NULL && calls->inotify_fd >= 0,
          "make", "an instance");
     while (calls->files < files) {
@@ -94,6 +99,8 @@ struct engine_calls *engine_calls_create(unsigned files)
 void engine_calls_destroy(struct engine_calls *calls)
 {
     close(calls->inotify_fd);
+    close(calls->stand_in);
+    close(calls->idle_fd);
     while (calls->kept_count > 0)
         close(calls->kept[--calls->kept_count]);
     free(calls->kept);
@@ -120,13 +127,26 @@ static void look(int fd, const char *name)
          "statx", name);
 }
 
-static void watch(const struct engine_calls *calls, int fd, uint32_t mask)
+static void put_on_stand_in(const struct engine_calls *calls, int fd)
 {
+    must(dup3(fd, calls->stand_in, O_CLOEXEC) >= 0, "dup", "a descriptor");
+}
+
+static void watch(struct engine_calls *calls, int fd, uint32_t mask)
+{
+    bool is_new = fd > calls->highest;
     char path[32];
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (is_new) {
+        calls->highest = fd;
+        put_on_stand_in(calls, fd);
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d",
+             is_new ? calls->stand_in : fd);
     must(inotify_add_watch(calls->inotify_fd, path, mask) >= 0,
          "inotify_add_watch", path);
+    if (is_new)
+        put_on_stand_in(calls, calls->idle_fd);
 }
 
 static void take_handle(int fd)
@@ -143,7 +163,6 @@ static void take_handle(int fd)
 
 static void add_file(struct engine_calls *calls, int dir_fd, const char *name)
 {
-    struct stat status;
     int fd;
 
     if (calls->file_budget == 0) {
@@ -153,9 +172,7 @@ static void add_file(struct engine_calls *calls, int dir_fd, const char *name)
     fd = openat(dir_fd, name, FILE_FLAGS);
     must(fd >= 0, "open", name);
     spend(calls, &calls->file_budget, fd);
-    look(fd, "");
     watch(calls, fd, FILE_MASK);
-    must(fstatat(fd, "", &status, AT_EMPTY_PATH) == 0, "fstatat", name);
     look(fd, "");
 }
 
