@@ -141,6 +141,8 @@ static void let_vnode_go(struct attaching *a)
     a->vnode = NULL;
 }
 
+/* Of what was guessed: is it what is open?  Else its vnode would be taken for one
+   that has ended. */
 static int join_what_is_open(struct vnotify *engine, struct vnode *vnode,
                              int fd, uint32_t wanted)
 {
@@ -155,11 +157,12 @@ static int join_what_is_open(struct vnotify *engine, struct vnode *vnode,
 /* Takes over fd. */
 static int join_vnode(struct attaching *a, int fd, const char *name)
 {
-    int err = vnode_find(a->engine, &a->look, fd, a->wanted, join_what_is_open,
+    int err = vnode_find(a->engine, &a->look, fd, a->wanted,
+                         a->guessed ? join_what_is_open : vnode_try_join,
                          &a->vnode, &a->made);
 
     if (err != 0 || !a->made) {
-        if (err == 0)
+        if (err == 0 && a->guessed)
             (void)look_at(fd, "", &a->look);
         close(fd);
         return err;
@@ -198,10 +201,14 @@ static int open_child(const struct attaching *a, const char *name,
     return dir_fd < 0 ? dir_fd : child_open(dir_fd, name, type);
 }
 
+bool attach_is_newborn(const struct look *look, int64_t born_after)
+{
+    return S_ISREG(look->mode) && look->links == 1 && look->born >= born_after;
+}
+
 static void judge_age(struct attaching *a)
 {
-    a->newborn = S_ISREG(a->look.mode) && a->look.links == 1 &&
-                 a->look.born >= a->born_after;
+    a->newborn = attach_is_newborn(&a->look, a->born_after);
 }
 
 /*
@@ -229,7 +236,8 @@ static int begin(struct attaching *a, const char *name, uint8_t type)
 
     if (fd < 0)
         return look_only(a, name);
-    if (!may_look_later(a, type)) {
+    a->guessed = may_look_later(a, type);
+    if (!a->guessed) {
         if (look_at(fd, "", &a->look) != 0 || !is_listed_one(a)) {
             close(fd);
             return -ENOENT;

@@ -29,6 +29,7 @@ struct attaching {
     struct child *child;  /* with a vnode: linked to it */
     bool made;            /* the vnode is new, and its claim is held */
     bool newborn;
+    bool guessed;         /* attach.c: `look` is the listing's word as yet */
     enum holders writers; /* of a newborn file: NONE, it was closed before the
                              knote was there; SOME, its close will be noted */
     struct look look;     /* taken after the knote was there */
@@ -45,6 +46,9 @@ int attach_begin(struct attaching *, const char *name, uint8_t type);
 /* The child, with its vnode's claim given back.  `close_ns` > 0: if no note says
    so before, CLOSE_WRITE is told then. */
 struct child *attach_finish(struct attaching *, uint64_t close_ns);
+
+/* Is it a file with one name that was born since? */
+bool attach_is_newborn(const struct look *, int64_t born_after);
 
 /* Hands the child to the housekeeper. */
 void attach_end(struct vnotify *, struct child *);

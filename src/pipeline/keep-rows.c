@@ -226,13 +226,6 @@ bool row_renew(struct keeper *k, struct row *row, const char *name,
     return true;
 }
 
-static bool is_newborn(const struct keeper *k, const struct look *look,
-                       const struct change *come)
-{
-    return S_ISREG(look->mode) && look->links == 1 &&
-           look->born >= born_after(k, come);
-}
-
 /* A row whose inode is listed under another name now, or its number is. */
 void row_stay(struct keeper *k, struct row *row, const char *name,
               const struct change *come)
@@ -244,7 +237,7 @@ void row_stay(struct keeper *k, struct row *row, const char *name,
     if ((row->child != NULL && !ended) ||
         vnode_look_below(k->engine, k->dir, name, &look) != 0)
         return;
-    if (ended || is_newborn(k, &look, come)) {
+    if (ended || attach_is_newborn(&look, born_after(k, come))) {
         take_in_anew(k, row, name, come == NULL ? DT_REG : come->type, come);
         return;
     }

@@ -301,7 +301,7 @@ bool snapshot_birth(const struct snapshot *snapshot, uint64_t ino,
     return false;
 }
 
-/* Those of `before`, which is no whole listing either then, and the new ones. */
+/* Those that `before` has already, and the new ones. */
 static void put_births(struct snapshot *after, const struct snapshot *before,
                        const struct snapshot_builder *builder,
                        const struct newcomer *new)
