@@ -18,6 +18,13 @@ void newcomers_begin(struct newcomers *new, const struct snapshot *before)
     new->count = before == NULL ? -1 : 0;
 }
 
+bool newcomers_are_all(const struct newcomers *new,
+                       const struct snapshot *before, uint32_t listed)
+{
+    return before != NULL && new->before == before && new->count >= 0 &&
+           listed == before->count + (uint32_t)new->count;
+}
+
 /* The offset behind this entry in `before`, if it is one of the next; or 0. */
 static size_t find_next(const struct snapshot *before, size_t at,
                         const uint8_t *entry)
@@ -186,7 +193,9 @@ int newcomers_drop_stale(struct newcomers *new,
 
     if (compare_with_new(new, builder, host_fd, &found))
         err = mark_repeated(builder, &found);
-    if (err == 0 && found)
+    if (err == 0 && found) {
         drop_marked(builder);
+        new->count = -1; /* they have moved, and one may be gone */
+    }
     return err;
 }

@@ -40,6 +40,13 @@ struct newcomers {
 
 void newcomers_begin(struct newcomers *, const struct snapshot *before);
 
+/*
+ * The listing is complete, with so many entries: did it have all of the listing
+ * before, so that the newcomers are all that has changed?
+ */
+bool newcomers_are_all(const struct newcomers *, const struct snapshot *before,
+                       uint32_t listed);
+
 /* Is this what comes next in the listing before?  Then it is walked over. */
 bool newcomers_follow(struct newcomers *, const struct listing_entry *,
                       uint64_t base);

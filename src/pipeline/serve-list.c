@@ -12,6 +12,27 @@
 #include "pipeline/offer.h"
 #include "pipeline/stream.h"
 
+/* From one listing to the builder's, which is `after` by now. */
+static struct delta *make_delta(const struct arenas *arenas,
+                                const struct snapshot_builder *builder,
+                                const struct snapshot *before,
+                                const struct snapshot *after)
+{
+    const struct newcomers *new = &builder->newcomers;
+    struct entry entries[NEWCOMERS_MAX];
+    struct change changes[NEWCOMERS_MAX];
+
+    if (!newcomers_are_all(new, before, builder->count))
+        return delta_create(arenas, before, after);
+    for (int i = 0; i < new->count; i++) {
+        entry_read(builder->bytes + new->all[i].at, builder->base,
+                   &entries[i]);
+        changes[i] = change_of(&entries[i]);
+    }
+    return delta_create_come(arenas, before, after, entries, changes,
+                             (uint32_t)new->count);
+}
+
 /* Of a whole listing. */
 static struct offer *make_offer(struct worker *worker, struct snapshot *before,
                                 struct snapshot *after, uint64_t begun)
@@ -22,7 +43,7 @@ static struct offer *make_offer(struct worker *worker, struct snapshot *before,
     struct offer *offer;
 
     if (before != NULL && before != after) {
-        delta = delta_create(arenas, before, after);
+        delta = make_delta(arenas, &worker->builder, before, after);
         if (delta == NULL)
             return NULL;
         tally_add(worker->tally, TALLY_DELTAS, 1);

@@ -234,8 +234,7 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
         err = newcomers_drop_stale(&builder->newcomers, builder, host_fd);
     if (err != -ENOENT || !removed(host_fd))
         return err;
-    builder->used = 0;
-    builder->count = 0;
+    snapshot_list_removed(builder);
     return 0;
 }
 
@@ -243,6 +242,7 @@ void snapshot_list_removed(struct snapshot_builder *builder)
 {
     builder->used = 0;
     builder->count = 0;
+    newcomers_begin(&builder->newcomers, NULL);
     builder->listed_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
 }
 
@@ -255,6 +255,8 @@ bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
 bool snapshot_same(const struct snapshot_builder *builder,
                    const struct snapshot *snapshot)
 {
+    if (newcomers_are_all(&builder->newcomers, snapshot, builder->count))
+        return builder->newcomers.count == 0;
     return builder->used == snapshot->bytes &&
            builder->base == snapshot->base &&
            memcmp(builder->bytes, snapshot->entries, builder->used) == 0;

@@ -3,6 +3,7 @@
  * there once; the CPU is offered on the way.  listing_read is a fake: it gives
  * the rows of the test; and so is sched_yield.
  */
+#include "pipeline/delta.h"
 #include "pipeline/snapshot.h"
 
 #include <errno.h>
@@ -322,35 +323,84 @@ static size_t draw(struct random *random, char few[FEW][4], struct row *rows)
     return count;
 }
 
+/* Up to three more, anywhere. */
+static size_t grow(struct random *random, struct row *rows, size_t count)
+{
+    static const char *const more[] = { "x", "y", "z" };
+    unsigned left = random_below(random, 4);
+
+    while (left-- > 0) {
+        size_t at = random_below(random, (unsigned)count + 1);
+
+        memmove(rows + at + 1, rows + at, (count - at) * sizeof(*rows));
+        rows[at] = (struct row){ more[left], 2000 + left, DT_REG };
+        count++;
+    }
+    return count;
+}
+
+/* Is `alone`, which is what the builder holds, all of `before` and those? */
+static void expect_newcomers(const struct snapshot *before,
+                             const struct snapshot *alone)
+{
+    const struct newcomers *new = &builder.newcomers;
+    struct delta *delta = delta_create(&arenas, before, alone);
+
+    assert_non_null(delta);
+    assert_int_equal(delta->gone, 0);
+    assert_int_equal(delta->come, new->count);
+    for (int i = 0; i < new->count; i++) {
+        struct entry entry;
+        uint32_t at = 0;
+
+        snapshot_entry(alone, new->all[i].at, &entry);
+        while (at < delta->come && delta->changes[at].ino != entry.ino)
+            at++;
+        assert_true(at < delta->come);
+        assert_memory_equal(change_name(delta, &delta->changes[at]),
+                            entry.name, entry.name_len);
+    }
+    arena_free(&arenas, delta);
+}
+
 /* What is as before is taken over from there, and nothing else is. */
 static void test_snapshot_is_the_same_after_any_other(void **state)
 {
     struct random random = { random_seed() };
-    struct row rows[FEW];
+    struct row rows[FEW + 3];
     char few[FEW][4];
     struct snapshot *before, *alone;
+    int grown = 0;
 
     (void)state;
     for (int i = 0; i < FEW; i++)
         snprintf(few[i], sizeof(few[i]), "%d", i);
     for (int round = 0; round < 5000; round++) {
-        size_t count;
+        size_t count = draw(&random, few, rows);
 
         builder.base = random_below(&random, 3) * 1000;
-        assert_int_equal(list(rows, draw(&random, few, rows)), 0);
+        assert_int_equal(list(rows, count), 0);
         before = make(1);
         if (random_below(&random, 8) == 0)
             builder.base++;
-        count = draw(&random, few, rows);
+        count = random_below(&random, 2) == 0 ? draw(&random, few, rows)
+                                              : grow(&random, rows, count);
         assert_int_equal(list(rows, count), 0);
         alone = make(2);
         assert_int_equal(alone->count, count);
         assert_int_equal(list_after(before, rows, count), 0);
         assert_true(snapshot_same(&builder, alone));
         assert_int_equal(builder.count, count);
+        assert_int_equal(snapshot_same(&builder, before),
+                         snapshot_equal(alone, before));
+        if (newcomers_are_all(&builder.newcomers, before, builder.count)) {
+            expect_newcomers(before, alone);
+            grown++;
+        }
         snapshot_release(&arenas, alone);
         snapshot_release(&arenas, before);
     }
+    assert_true(grown > 1000);
 }
 
 /* More than one call's worth: names can be listed twice, the last counts. */
