@@ -67,6 +67,9 @@ static int ask(struct vnotify *engine, struct vnode *vnode, uint32_t wanted,
         err = kq_add(engine->kq, &kev, known);
     else if (kev.fflags != note_wanted(host, vnode->is_dir, had))
         err = kq_event(engine->kq, &kev, 1, NULL, 0);
+    if (err == -ENOSPC)
+        /* relaxed: our own thread reads it next (give-back.h) */
+        atomic_fetch_add_explicit(&engine->no_room, 1, memory_order_relaxed);
     if (err < 0)
         return err;
     /* relaxed: published by armed (V1) */

@@ -9,16 +9,18 @@
 #include "pipeline/arm.h"
 #include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
+#include "pipeline/give-back.h"
 #include "port/child-open.h"
 #include "port/listing.h"
 
 enum { CHANGED_PART = 8 };
 
 /*
- * Is a descriptor to be spent?  Not past the budget, and not on a directory
- * that would take a large part of it: sweeping that costs others nothing.  But
- * what was found changed is likely to change again, wherever it is: a part of
- * the budget is kept for that.
+ * Is a descriptor to be spent?  Not past the budget, not where the host has had
+ * no room for a knote, which a watch may need, and not on a directory that would
+ * take a large part of it: sweeping that costs others nothing.  But what was
+ * found changed is likely to change again, wherever it is: a part of the budget
+ * is kept for that.
  */
 static bool pays(const struct attaching *a)
 {
@@ -34,7 +36,8 @@ static bool pays(const struct attaching *a)
         return true;
     return a->changed ? spent < budget
                       : spent < budget - budget / CHANGED_PART &&
-                            a->dir->current->count <= budget / 2;
+                            a->dir->current->count <= budget / 2 &&
+                            give_back_refusals(engine) == 0;
 }
 
 /* What the directory lists has another number if something is mounted there:

@@ -39,6 +39,7 @@
 #include "pipeline/backlog.h"
 #include "pipeline/descriptor.h"
 #include "pipeline/engine.h"
+#include "pipeline/give-back.h"
 #include "pipeline/join.h"
 #include "pipeline/keep.h"
 #include "pipeline/opened.h"
@@ -273,8 +274,8 @@ static int prepare(struct joining *j, bool made)
     return err;
 }
 
-static int add_watch(struct vnotify_instance *instance, struct opened *opened,
-                     uint32_t mask)
+static int try_add_watch(struct vnotify_instance *instance,
+                         struct opened *opened, uint32_t mask)
 {
     struct joining j = {
         .engine = instance->engine,
@@ -314,16 +315,32 @@ static int add_watch(struct vnotify_instance *instance, struct opened *opened,
     return result;
 }
 
+/* Did the host have no room for its knote, and is there some now? */
+static bool has_room_now(struct vnotify *engine, int result, uint32_t refusals)
+{
+    return result == -ENOSPC && give_back_refusals(engine) != refusals &&
+           give_back_knotes(engine);
+}
+
 int vnotify_add_watch_opened(struct vnotify_instance *instance, int host_fd,
                              const char *path, uint32_t mask)
 {
-    struct opened opened = {
-        .host_fd = host_fd,
-        .name = path == NULL ? "" : opened_last_name(path),
-    };
-    int err = check_mask(mask);
+    struct vnotify *engine = instance->engine;
+    uint32_t refusals;
+    int result = check_mask(mask);
 
-    return err != 0 ? err : add_watch(instance, &opened, mask);
+    if (result != 0)
+        return result;
+    do {
+        struct opened opened = {
+            .host_fd = host_fd,
+            .name = path == NULL ? "" : opened_last_name(path),
+        };
+
+        refusals = give_back_refusals(engine);
+        result = try_add_watch(instance, &opened, mask);
+    } while (has_room_now(engine, result, refusals));
+    return result;
 }
 
 int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
@@ -335,16 +352,23 @@ int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
 int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
                       uint32_t mask)
 {
-    struct opened opened;
-    int wd = check_mask(mask);
+    struct vnotify *engine = instance->engine;
+    uint32_t refusals;
+    int result = check_mask(mask);
 
-    if (wd == 0)
-        wd = opened_by_path(instance->engine, path, mask, &opened);
-    if (wd != 0)
-        return wd;
-    wd = add_watch(instance, &opened, mask);
-    opened_close(&opened);
-    return wd;
+    if (result != 0)
+        return result;
+    do {
+        struct opened opened;
+
+        refusals = give_back_refusals(engine);
+        result = opened_by_path(engine, path, mask, &opened);
+        if (result != 0)
+            return result;
+        result = try_add_watch(instance, &opened, mask);
+        opened_close(&opened);
+    } while (has_room_now(engine, result, refusals));
+    return result;
 }
 
 /* Instance lock held: the live watch of this descriptor, ended and kept by one

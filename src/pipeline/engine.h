@@ -119,6 +119,10 @@ struct vnotify {
     uint32_t fd_budget, open_budget;
     _Atomic uint32_t watch_budget; /* vnotify_config; 0 once it was found that
                                       nothing can be parked; relaxed: a bound */
+    _Atomic uint32_t no_room; /* times that the host had none for a knote;
+                                 relaxed: who reads it has just been refused */
+    _Atomic uint32_t give_back_at; /* slot: whose rows give theirs back next;
+                                      relaxed: of cost alone */
     struct park_turns park_turns;  /* of those that park rows: sweep.c */
     uint64_t close_write_after_ns;
     uint64_t hold_long_ns; /* HOLD_LONG_NS_MAX */

@@ -253,6 +253,42 @@ void registry_displace(struct registry *registry, struct vnode *vnode)
     pthread_mutex_unlock(&registry->lock);
 }
 
+bool registry_displace_alone(struct registry *registry, struct vnode *vnode)
+{
+    bool alone;
+
+    pthread_mutex_lock(&registry->lock);
+    alone = vnode->users == 1 && !vnode->displaced;
+    if (alone) {
+        take_out(registry, vnode);
+        vnode->displaced = true;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return alone;
+}
+
+struct vnode *registry_next_dir(struct registry *registry, uint32_t *at)
+{
+    struct vnode *found = NULL;
+
+    pthread_mutex_lock(&registry->lock);
+    if (*at == 0)
+        *at = 1; /* slot 0 is never used */
+    for (int left = VNODE_CHUNK;
+         found == NULL && left > 0 && *at < registry->slots; left--) {
+        struct vnode *vnode = registry_slot(registry, (*at)++);
+
+        if (vnode->users > 0 && vnode->is_dir && vnode_has_children(vnode))
+            found = vnode;
+    }
+    if (found != NULL)
+        found->users++;
+    if (*at >= registry->slots)
+        *at = 0;
+    pthread_mutex_unlock(&registry->lock);
+    return found;
+}
+
 bool registry_put(struct registry *registry, struct vnode *vnode)
 {
     bool last;

@@ -60,6 +60,16 @@ struct vnode *registry_peek(struct registry *, uint64_t dev, uint64_t ino,
 /* Its number is another inode's now: it is found no more. */
 void registry_displace(struct registry *, struct vnode *);
 
+/* The same, if it has no user but the caller's; or false, and nothing done. */
+bool registry_displace_alone(struct registry *, struct vnode *);
+
+/*
+ * From slot *at on, of VNODE_CHUNK slots at most: the next directory whose
+ * children are wanted, with one user more, or NULL.  *at is behind what was
+ * looked at; 0: that was the last slot.
+ */
+struct vnode *registry_next_dir(struct registry *, uint32_t *at);
+
 /*
  * Gives up one user.  True if it was the last: the vnode is out of the
  * registry, and the caller sees to its release.

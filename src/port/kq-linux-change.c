@@ -298,10 +298,10 @@ static int change_vnode(struct kq *kq, const struct kevent *change)
     int32_t id = change->ident > INT32_MAX ? -1 : (int32_t)change->ident;
     if (!knote_find(kq, id))
         return -ENOENT;
-    if (id >= KQ_PARKED_FIRST)
-        return -EINVAL;
     if (change->flags & EV_DELETE)
         knote_destroy(kq, id);
+    else if (id >= KQ_PARKED_FIRST)
+        return -EINVAL;
     else
         touch(kq, id, change, false);
     return 0;

@@ -95,8 +95,9 @@ void kq_rest(struct kq *kq, uint64_t ns);
  * descriptor.
  *
  * kq_park moves the knote of host_fd, of which `look` was taken, to an id that
- * stands for the inode from then on: as ident of EV_ADD and of events, and for
- * kq_close, which ends it (not EV_DELETE).  Notes are not lost on the way.  The
+ * stands for the inode from then on: as ident of EV_ADD and of events, of
+ * EV_DELETE, after which no EV_ADD may follow, and for kq_close, which ends it
+ * as well.  Notes are not lost on the way.  The
  * descriptor is the caller's, to be closed with close(2).  An id is
  * KQ_PARKED_FIRST or more, so that it is nobody's descriptor; or -errno, where
  * the inode could not be had again: not on this host, no memory, too many.
