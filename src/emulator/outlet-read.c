@@ -104,7 +104,8 @@ void read_call_serve(struct outlet *outlet, struct read_call *call)
     if (call_try(outlet, call)) {
         free(call);
     } else if (takes_any_event(call)) {
-        /* No packet can be cut; waits, or says EAGAIN, as the flags ask. */
+        /* No packet is cut, as each is one event from now on; waits, or says
+           EAGAIN, as the flags ask. */
         answer_continue(call->listener, call->id);
         free(call);
     } else if (!guest_task_fd_blocks(call->tid, call->guest_fd)) {

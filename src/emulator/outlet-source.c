@@ -138,7 +138,6 @@ static ssize_t outlet_take(struct outlet *outlet, char *to, size_t room)
     size_t first;
     int reader;
 
-    outlet_make_single(outlet);
     outlet_pump(outlet);
     first = first_packet(outlet);
     if (!first)
@@ -173,9 +172,13 @@ static ssize_t source_take(struct inotify_source *source, size_t bytes,
                            const void **data)
 {
     struct outlet_source *from = (struct outlet_source *)source;
-    size_t pending = source_pending(source);
+    size_t pending;
     ssize_t got;
 
+    /* Also if there is nothing: the read may wait in the kernel then, and the
+       first packet that comes must fit it. */
+    outlet_make_single(from->outlet);
+    pending = source_pending(source);
     if (!pending)
         return -EAGAIN;
     if (bytes > pending)

@@ -160,6 +160,40 @@ static void restart(size_t size)
     finish(inotify_fd);
 }
 
+/* One event fits the buffer that waits, the two that come together do not. */
+static void a_waiting_read_takes_whole_events(void)
+{
+    enum { NAME = 200, EVENT = 16 + 208, ROOM = 300 };
+    static struct reader reader;
+    struct guest_event event = {0};
+    char from[NAME + 3], to[NAME + 3];
+    int inotify_fd = open_blocking();
+    snprintf(from, sizeof(from), "d/%0*d", NAME, 1);
+    snprintf(to, sizeof(to), "d/%0*d", NAME, 2);
+    guest_touch(from);
+    CHECK(read(inotify_fd, reader.bytes, ROOM) == EVENT, "read: %s",
+          strerror(errno));
+    guest_await_age(from);
+    CHECK(close(inotify_fd) == 0, "close");
+    inotify_fd = inotify_init1(IN_CLOEXEC); /* no read of it was short yet */
+    CHECK(inotify_add_watch(inotify_fd, "d", IN_MOVE) == 1, "add_watch: %s",
+          strerror(errno));
+    reader_start(&reader, inotify_fd, ROOM);
+    guest_rename(from, to);
+    CHECK(pthread_join(reader.thread, NULL) == 0, "pthread_join");
+    CHECK(reader.got == EVENT, "expected one event of %d bytes, seen %zd (%s)",
+          EVENT, reader.got, strerror(reader.error));
+    guest_parse(reader.bytes, EVENT, &event, 1);
+    CHECK(event.mask == IN_MOVED_FROM, "expected MOVED_FROM: 0x%x",
+          event.mask);
+    CHECK(read(inotify_fd, reader.bytes, ROOM) == EVENT,
+          "expected another event: %s", strerror(errno));
+    guest_parse(reader.bytes, EVENT, &event, 1);
+    CHECK(event.mask == IN_MOVED_TO && strcmp(event.name, to + 2) == 0,
+          "expected MOVED_TO: 0x%x %s", event.mask, event.name);
+    finish(inotify_fd);
+}
+
 static void sa_restart_hides_the_signal_from_a_long_read(void)
 {
     restart(LONG_READ);
@@ -239,6 +273,7 @@ int main(int argc, char **argv)
 {
     static const struct guest_case cases[] = {
         GUEST_CASE(event_wakes_it),
+        GUEST_CASE(a_waiting_read_takes_whole_events),
         GUEST_CASE(signal_interrupts_a_long_read),
         GUEST_CASE(signal_interrupts_a_short_read),
         GUEST_CASE(sa_restart_hides_the_signal_from_a_long_read),
