@@ -15,68 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum {
-    PROC_PATH_MAX = 64,
-    STATUS_BYTES = 8192, /* enough without Groups; that line is read apart */
-};
-
-/* A small file of /proc as a string; bytes, or -errno. */
-static int proc_read(pid_t tid, const char *name, char *text, size_t size)
-{
-    char path[PROC_PATH_MAX];
-    ssize_t got;
-    int host_fd;
-    int error;
-
-    snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
-    host_fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (host_fd < 0)
-        return -errno;
-    got = read(host_fd, text, size - 1);
-    error = got < 0 ? -errno : (int)got;
-    close(host_fd);
-    if (got >= 0)
-        text[got] = '\0';
-    return error;
-}
-
-/* The text after "\nNAME:", or NULL: of any line but the first. */
-static const char *status_find(const char *status, const char *name)
-{
-    char line[16] = "\n";
-    const char *found;
-
-    stpcpy(stpcpy(line + 1, name), ":");
-    found = strstr(status, line);
-    return found ? found + strlen(line) : NULL;
-}
-
-static uint64_t status_hex(const char *status, const char *name)
-{
-    const char *text = status_find(status, name);
-
-    return text ? strtoull(text, NULL, 16) : 0;
-}
-
-/* Field `index` of a line of numbers; the last one if index is negative. */
-static long status_number(const char *status, const char *name, int index)
-{
-    const char *text = status_find(status, name);
-    long value = 0;
-
-    for (int i = 0; text && (index < 0 || i <= index); i++) {
-        char *end;
-
-        text += strspn(text, "\t ");
-        if (*text == '\n' || !*text)
-            break;
-        value = strtol(text, &end, 10);
-        if (end == text)
-            break;
-        text = end;
-    }
-    return value;
-}
+#include "emulator/proc-status.h"
 
 static int status_groups(const char *status, struct guest_credentials *to)
 {
@@ -382,18 +321,6 @@ int guest_task_place(pid_t tid, const char *link, struct statx *place)
     return statx(AT_FDCWD, path, 0, STATX_INO | STATX_MNT_ID, place) == 0
                ? 0
                : -errno;
-}
-
-bool guest_task_signalled(pid_t tid)
-{
-    char status[STATUS_BYTES];
-    uint64_t pending;
-
-    if (proc_read(tid, "status", status, sizeof(status)) < 0)
-        return true; /* gone: whoever asked will find that out */
-    pending = status_hex(status, "SigPnd") | status_hex(status, "ShdPnd");
-    return pending & ~status_hex(status, "SigBlk") &
-           status_hex(status, "SigCgt");
 }
 
 char guest_task_state(pid_t pid)

@@ -81,8 +81,5 @@ int guest_task_open(pid_t tid, const char *link);
 /* Which directory that is, without opening it. */
 int guest_task_place(pid_t tid, const char *link, struct statx *);
 
-/* Whether a signal waits that the thread would run a handler for. */
-bool guest_task_signalled(pid_t tid);
-
 /* The state letter of /proc/PID/stat; 0 if there is no such process. */
 char guest_task_state(pid_t pid);

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "emulator/answer.h"
 #include "emulator/guest-mem.h"
+#include "emulator/guest-signals.h"
 #include "emulator/guest-task.h"
 #include "emulator/outlets.h"
 #include "syscall/linux-errno.h"
@@ -19,6 +21,9 @@
  */
 enum {
     LINUX_ERESTARTSYS = 512,
+    /* Looks in a row that find a signal which another thread may have been told
+       of: that one would have taken it by now. */
+    DOUBTS_MAX = 3,
 };
 
 /* The guest of read.h, as far as a read needs one. */
@@ -95,8 +100,19 @@ static void call_park(struct outlet *outlet, struct read_call *call)
         at = &(*at)->next;
     call->next = NULL;
     *at = call;
+    if (outlet->parked_fd < 0)
+        outlet->parked_fd = outlet_reader_open(outlet);
     if (!outlet->attended)
         outlets_attend(outlet->all, &outlet->attended);
+}
+
+/* No call is parked any more. */
+static void unpark(struct outlet *outlet)
+{
+    if (outlet->parked_fd >= 0)
+        close(outlet->parked_fd);
+    outlet->parked_fd = -1;
+    outlets_attended(outlet->all, &outlet->attended);
 }
 
 void read_call_serve(struct outlet *outlet, struct read_call *call)
@@ -116,6 +132,24 @@ void read_call_serve(struct outlet *outlet, struct read_call *call)
     }
 }
 
+/*
+ * Has a signal ended the call?  Where it is not sure that the thread was told of
+ * it, the kernel would hand ERESTARTSYS to the program as it is: so it is EINTR
+ * then, whatever the handler's flags.
+ */
+static bool call_interrupted(struct read_call *call)
+{
+    enum guest_signals signals = guest_signals(call->tid);
+
+    call->doubts = signals == GUEST_SIGNALS_MAYBE ? call->doubts + 1 : 0;
+    if (signals != GUEST_SIGNALS_OWN && call->doubts < DOUBTS_MAX)
+        return false;
+    answer_result(call->listener, call->id,
+                  signals == GUEST_SIGNALS_OWN ? -LINUX_ERESTARTSYS
+                                               : -LINUX_EINTR);
+    return true;
+}
+
 void read_calls_serve(struct outlet *outlet)
 {
     struct read_call **at = &outlet->parked;
@@ -123,18 +157,15 @@ void read_calls_serve(struct outlet *outlet)
     while (*at) {
         struct read_call *call = *at;
 
-        if (!call_try(outlet, call)) {
-            if (!guest_task_signalled(call->tid)) {
-                at = &call->next;
-                continue;
-            }
-            answer_result(call->listener, call->id, -LINUX_ERESTARTSYS);
+        if (!call_try(outlet, call) && !call_interrupted(call)) {
+            at = &call->next;
+            continue;
         }
         *at = call->next;
         free(call);
     }
     if (!outlet->parked)
-        outlets_attended(outlet->all, &outlet->attended);
+        unpark(outlet);
 }
 
 void read_calls_drop(struct outlet *outlet)
@@ -146,5 +177,5 @@ void read_calls_drop(struct outlet *outlet)
         answer_result(call->listener, call->id, -LINUX_EBADF);
         free(call);
     }
-    outlets_attended(outlet->all, &outlet->attended);
+    unpark(outlet);
 }

@@ -29,6 +29,7 @@ struct read_call {
     pid_t tid;
     int guest_fd;
     bool vectored;
+    unsigned doubts; /* looks in a row: guest-signals.h */
     struct read_call *next;
     size_t count;
     struct inotify_iovec iov[];
@@ -49,6 +50,10 @@ void read_calls_drop(struct outlet *);
  */
 int64_t outlet_fionread(struct outlet *, bool one_read, pid_t tid,
                         uint64_t guest_addr);
+
+/* A read end of our own that never waits, whatever the guest's flags are: the
+   caller's to close; or -1. */
+int outlet_reader_open(const struct outlet *);
 
 /* What one read of that many bytes would take from the pipe. */
 size_t outlet_one_read(const struct outlet *);

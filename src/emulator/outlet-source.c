@@ -24,8 +24,7 @@ size_t outlet_pending(struct outlet *outlet)
            vnotify_pending(outlet->instance);
 }
 
-/* A read end of our own that never waits, whatever the guest's flags are. */
-static int reader_open(const struct outlet *outlet)
+int outlet_reader_open(const struct outlet *outlet)
 {
     char path[32];
 
@@ -80,6 +79,25 @@ size_t outlet_one_read(const struct outlet *outlet)
     return bytes ? bytes : first;
 }
 
+/*
+ * A packet that came out of the pipe again goes behind the backlog.  A guest of
+ * the same user may have written to the pipe, by /proc: what is no event is
+ * dropped.
+ */
+static void packet_add(struct outlet *outlet, const char *packet, size_t bytes)
+{
+    size_t whole = 0;
+
+    while (bytes - whole >= sizeof(struct vnotify_event)) {
+        size_t event = outlet_event_bytes(packet + whole);
+
+        if (event > OUTLET_EVENT_MAX || event > bytes - whole)
+            break;
+        whole += event;
+    }
+    outlet_backlog_add(outlet, packet, whole);
+}
+
 /* Puts events before all that is in the pipe; loses none unless -ENOMEM. */
 static void pipe_prepend(struct outlet *outlet, const char *events,
                          size_t bytes)
@@ -88,7 +106,7 @@ static void pipe_prepend(struct outlet *outlet, const char *events,
     char *old = outlet->backlog;
     const char *old_events = old + outlet->backlog_start;
     size_t old_bytes = outlet->backlog_bytes;
-    int reader = reader_open(outlet);
+    int reader = outlet_reader_open(outlet);
     ssize_t got;
 
     if (reader < 0)
@@ -98,7 +116,7 @@ static void pipe_prepend(struct outlet *outlet, const char *events,
     outlet->backlog_events = 0;
     outlet_backlog_add(outlet, events, bytes);
     while ((got = read(reader, packet, sizeof(packet))) > 0)
-        outlet_backlog_add(outlet, packet, (size_t)got);
+        packet_add(outlet, packet, (size_t)got);
     outlet_backlog_add(outlet, old_events, old_bytes);
     free(old);
     close(reader);
@@ -124,7 +142,7 @@ static size_t packet_take(struct outlet *outlet, int reader, char *to,
     if (got <= 0)
         return 0;
     if ((size_t)got > room) { /* not the one that we saw: see the top */
-        outlet_backlog_add(outlet, packet, (size_t)got);
+        packet_add(outlet, packet, (size_t)got);
         return 0;
     }
     memcpy(to, packet, (size_t)got);
@@ -144,7 +162,7 @@ static ssize_t outlet_take(struct outlet *outlet, char *to, size_t room)
         return -EAGAIN;
     if (first > room)
         return -EINVAL;
-    reader = reader_open(outlet);
+    reader = outlet_reader_open(outlet);
     if (reader < 0)
         return -errno;
     while (first && first <= room - done) {

@@ -318,6 +318,7 @@ int outlet_create(struct outlets *all, bool nonblock, int *guest_end,
         return error;
     outlet->all = all;
     outlet->single = outlets_single(all);
+    outlet->parked_fd = -1;
     atomic_init(&outlet->claim, 0);
     atomic_init(&outlet->references, 1);
     error = outlet_backlog_add(outlet, NULL, 0);

@@ -62,6 +62,8 @@ struct outlet {
     char last[OUTLET_EVENT_MAX]; /* the latest taken from the queue */
     size_t last_bytes;
     struct read_call *parked; /* short reads that wait for an event */
+    int parked_fd; /* while there are any: they have the pipe open, as who reads
+                      has, also when the guest has closed its own; or -1 */
     bool attended;            /* the clerk looks after them */
 
     struct outlet *next;         /* in the registry; under its lock */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 enum {
+    LINUX_EINTR = 4,
     LINUX_EIO = 5,
     LINUX_EBADF = 9,
     LINUX_EAGAIN = 11,

@@ -9,7 +9,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SHORT_READ 42
@@ -256,17 +259,107 @@ static void one_event_wakes_one_reader(void)
     finish(inotify_fd);
 }
 
-static void closing_does_not_wake_a_reader(void)
+static void close_below(size_t size)
 {
     static struct reader reader;
     int inotify_fd = open_blocking();
-    reader_start(&reader, inotify_fd, LONG_READ);
+    reader_start(&reader, inotify_fd, size);
     CHECK(close(inotify_fd) == 0, "close");
     guest_await_asleep(reader.id);
     CHECK(!reader.done, "expected the read to sleep on, seen %zd (%s)",
           reader.got, strerror(reader.error));
     guest_touch("d/file");
     reader_expect(&reader, "file");
+}
+
+static void closing_does_not_wake_a_reader(void)
+{
+    close_below(LONG_READ);
+}
+
+static void closing_does_not_wake_a_short_reader(void)
+{
+    close_below(SHORT_READ);
+}
+
+/* A process that makes a read. */
+static pid_t fork_reader(size_t size)
+{
+    static char bytes[LONG_READ];
+    int inotify_fd = open_blocking();
+    pid_t pid = fork();
+    CHECK(pid >= 0, "fork: %s", strerror(errno));
+    if (pid == 0) {
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        _exit(read(inotify_fd, bytes, size) < 0 ? 1 : 2);
+    }
+    close(inotify_fd);
+    guest_await_asleep(pid);
+    return pid;
+}
+
+/* By default it stops the process, goes on, and dumps core. */
+static void stop_and_end(size_t size)
+{
+    pid_t pid = fork_reader(size);
+    int status;
+    CHECK(kill(pid, SIGSTOP) == 0, "kill");
+    CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status),
+          "expected it to stop: 0x%x", status);
+    CHECK(kill(pid, SIGCONT) == 0, "kill");
+    CHECK(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status),
+          "expected it to go on: 0x%x", status);
+    guest_await_asleep(pid);
+    CHECK(kill(pid, SIGQUIT) == 0, "kill");
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+              WTERMSIG(status) == SIGQUIT,
+          "expected SIGQUIT to end it: 0x%x", status);
+    guest_remove_tree("d");
+}
+
+static void stops_and_cores_reach_a_long_read(void)
+{
+    stop_and_end(LONG_READ);
+}
+
+static void stops_and_cores_reach_a_short_read(void)
+{
+    stop_and_end(SHORT_READ);
+}
+
+/* Reads again when interrupted, which under load it may be for nothing. */
+static void *read_on(void *argument)
+{
+    struct reader *reader = argument;
+    do {
+        reader->got = read(reader->inotify_fd, reader->bytes, reader->size);
+        reader->error = errno;
+    } while (reader->got < 0 && reader->error == EINTR);
+    return NULL;
+}
+
+/* Of the process' signals each is taken by one thread, and concerns no other. */
+static void signals_of_others_leave_a_short_read_alone(void)
+{
+    const struct itimerval often = {{0, 500}, {0, 500}}, never = {0};
+    static struct reader reader;
+    struct sigaction action = {.sa_handler = on_signal,
+                               .sa_flags = SA_RESTART};
+    reader.inotify_fd = open_blocking();
+    reader.size = SHORT_READ;
+    CHECK(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    CHECK(pthread_create(&reader.thread, NULL, read_on, &reader) == 0,
+          "pthread_create");
+    signals = 0;
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0, "setitimer");
+    int64_t end_ms = guest_now_ms() + 300;
+    while (guest_now_ms() < end_ms || signals == 0)
+        ;
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0, "setitimer");
+    guest_touch("d/file");
+    reader_expect(&reader, "file");
+    finish(reader.inotify_fd);
 }
 
 int main(int argc, char **argv)
@@ -282,6 +375,10 @@ int main(int argc, char **argv)
         GUEST_CASE(o_nonblock_can_come_and_go),
         GUEST_CASE(one_event_wakes_one_reader),
         GUEST_CASE(closing_does_not_wake_a_reader),
+        GUEST_CASE(closing_does_not_wake_a_short_reader),
+        GUEST_CASE(stops_and_cores_reach_a_long_read),
+        GUEST_CASE(stops_and_cores_reach_a_short_read),
+        GUEST_CASE(signals_of_others_leave_a_short_read_alone),
     };
     return guest_main(argc, argv, cases, GUEST_COUNT(cases));
 }
