@@ -158,6 +158,52 @@ static void test_engine_tells_a_move_out_and_a_move_in(void **state)
     words_pair = true;
 }
 
+/* Which of these words are told now: each once in all, and nothing else. */
+static unsigned take_words(const char *const words[], int count, unsigned told)
+{
+    char text[1024], *rest = text;
+
+    snprintf(text, sizeof(text), "%s", read_words(instance));
+    for (char *word; (word = strsep(&rest, ",")) != NULL && *word != '\0';) {
+        int i = 0;
+
+        word += *word == ' ';
+        while (i < count && strcmp(word, words[i]) != 0)
+            i++;
+        assert_in_range(i, 0, count - 1);
+        assert_int_equal(told & 1U << i, 0);
+        told |= 1U << i;
+    }
+    return told;
+}
+
+/* What has come into the directory is one that was renamed and one that is new:
+   what befell the latter is told, though both are in one listing. */
+static void test_engine_tells_of_new_files_beside_a_move(void **state)
+{
+    (void)state;
+    make_dir("a");
+    make_dir("o");
+    words_pair = false;
+    assert_int_equal(add("a", VN_IN_MOVED_TO | VN_IN_CLOSE_WRITE), 1);
+    for (int i = 0; i < 20; i++) {
+        char to[16], saved[16], words[2][32];
+        const char *const both[] = { words[0], words[1] };
+        unsigned told = 0;
+
+        snprintf(to, sizeof(to), "a/t%d", i);
+        snprintf(saved, sizeof(saved), "a/s%d", i);
+        snprintf(words[0], sizeof(words[0]), "1 to t%d", i);
+        snprintf(words[1], sizeof(words[1]), "1 close-write s%d", i);
+        make_file("o/f");
+        let_clock_pass("o/f");
+        assert_return_code(renameat(root_fd, "o/f", root_fd, to), errno);
+        make_file(saved);
+        AWAIT((told = take_words(both, 2, told)) == 3);
+    }
+    words_pair = true;
+}
+
 static void test_engine_pairs_a_rename_over_another_name(void **state)
 {
     (void)state;
@@ -337,6 +383,7 @@ int main(void)
         ENGINE_TEST(test_engine_pairs_a_rename_within_a_directory),
         ENGINE_TEST(test_engine_pairs_a_rename_across_directories),
         ENGINE_TEST(test_engine_tells_a_move_out_and_a_move_in),
+        ENGINE_TEST(test_engine_tells_of_new_files_beside_a_move),
         ENGINE_TEST(test_engine_pairs_a_rename_over_another_name),
         ENGINE_TEST(test_engine_tells_a_rename_over_a_watched_file),
         ENGINE_TEST(test_engine_tells_move_self_after_the_move),
