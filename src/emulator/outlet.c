@@ -45,6 +45,9 @@ enum {
     CLAIM_AGAIN = 2,
     CLAIM_WAITER = 4, /* one; the rest of the word counts them */
     PIPE_BYTES = 1 << 20,
+    /* So many are large.  All pipes of a user share fs.pipe-user-pages-soft, 64
+       MiB; past that, each new one of theirs has two pages. */
+    PIPES_LARGE = 8,
 };
 
 size_t outlet_event_bytes(const char *events)
@@ -298,7 +301,8 @@ static int pipe_create(struct outlet *outlet, bool nonblock, int *guest_end)
     if (pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC) < 0)
         return -errno;
     /* Refused when this user's pipes hold much already: 16 packets then. */
-    fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
+    if (outlets_count(outlet->all) < PIPES_LARGE)
+        fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
     fcntl(ends[0], F_SETFL, nonblock ? O_NONBLOCK : 0);
     fstat(ends[0], &file);
     outlet->dev = file.st_dev;

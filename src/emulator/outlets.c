@@ -83,6 +83,16 @@ int outlets_insert(struct outlets *all, struct outlet *outlet)
     return -errno;
 }
 
+size_t outlets_count(struct outlets *all)
+{
+    size_t count;
+
+    pthread_mutex_lock(&all->lock);
+    count = all->count;
+    pthread_mutex_unlock(&all->lock);
+    return count;
+}
+
 /* True for the one who took it out. */
 static bool registry_remove(struct outlets *all, struct outlet *outlet)
 {

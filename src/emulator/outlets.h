@@ -30,6 +30,9 @@ struct vnotify *outlets_engine(const struct outlets *);
 bool outlets_single(const struct outlets *);
 unsigned outlets_limit(const struct outlets *);
 
+/* How many are in the registry. */
+size_t outlets_count(struct outlets *);
+
 /* Puts an outlet into the registry; it leaves by itself. */
 int outlets_insert(struct outlets *, struct outlet *);
 

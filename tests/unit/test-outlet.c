@@ -300,6 +300,29 @@ static void test_outlet_ends_with_the_last_descriptor(void **state)
     } while (stats.instances);
 }
 
+/* A guest with many instances leaves room for other pipes of its user. */
+static void test_outlet_takes_little_where_there_are_many(void **state)
+{
+    enum { FEW = 8, MANY = 12 };
+    int ends[MANY];
+    int large = fcntl(guest_end, F_GETPIPE_SZ);
+
+    (void)state;
+    for (int i = 1; i < MANY; i++) {
+        struct outlet *another;
+
+        assert_int_equal(outlet_create(all, true, &ends[i], &another), 0);
+        assert_int_equal(outlets_insert(all, another), 0);
+        if (i < FEW)
+            assert_int_equal(fcntl(ends[i], F_GETPIPE_SZ), large);
+        else
+            assert_in_range(fcntl(ends[i], F_GETPIPE_SZ), 1, 1 << 16);
+    }
+    assert_in_range(large, (1 << 16) + 1, 1 << 20);
+    for (int i = 1; i < MANY; i++)
+        close(ends[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -311,6 +334,7 @@ int main(void)
         TEST(test_outlet_splits_packets_written_before),
         TEST(test_outlet_refills_a_full_pipe),
         TEST(test_outlet_merges_with_what_is_unread),
+        TEST(test_outlet_takes_little_where_there_are_many),
         cmocka_unit_test_setup_teardown(test_outlet_overflows_when_limited,
                                         setup_limited, teardown),
         cmocka_unit_test_setup_teardown(test_outlet_has_one_overflow_unread,
