@@ -65,24 +65,6 @@ static struct outlet **bucket_of(struct outlets *all, ino_t ino)
     return &all->buckets[ino % BUCKETS];
 }
 
-int outlets_insert(struct outlets *all, struct outlet *outlet)
-{
-    struct epoll_event event = {
-        .events = EPOLLOUT | EPOLLET, /* an edge each time it was full */
-        .data = { .ptr = outlet },
-    };
-    struct outlet **bucket = bucket_of(all, outlet->ino);
-
-    pthread_mutex_lock(&all->lock);
-    outlet->next = *bucket;
-    *bucket = outlet;
-    all->count++;
-    pthread_mutex_unlock(&all->lock);
-    if (epoll_ctl(all->epoll_fd, EPOLL_CTL_ADD, outlet->write_fd, &event) == 0)
-        return 0;
-    return -errno;
-}
-
 size_t outlets_count(struct outlets *all)
 {
     size_t count;
@@ -109,6 +91,27 @@ static bool registry_remove(struct outlets *all, struct outlet *outlet)
     }
     pthread_mutex_unlock(&all->lock);
     return outlet;
+}
+
+int outlets_insert(struct outlets *all, struct outlet *outlet)
+{
+    struct epoll_event event = {
+        .events = EPOLLOUT | EPOLLET, /* an edge each time it was full */
+        .data = { .ptr = outlet },
+    };
+    struct outlet **bucket = bucket_of(all, outlet->ino);
+    int error;
+
+    pthread_mutex_lock(&all->lock);
+    outlet->next = *bucket;
+    *bucket = outlet;
+    all->count++;
+    pthread_mutex_unlock(&all->lock);
+    if (epoll_ctl(all->epoll_fd, EPOLL_CTL_ADD, outlet->write_fd, &event) == 0)
+        return 0;
+    error = -errno;
+    registry_remove(all, outlet);
+    return error;
 }
 
 struct outlet *outlets_find(struct outlets *all, dev_t dev, ino_t ino)

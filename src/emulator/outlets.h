@@ -33,7 +33,8 @@ unsigned outlets_limit(const struct outlets *);
 /* How many are in the registry. */
 size_t outlets_count(struct outlets *);
 
-/* Puts an outlet into the registry; it leaves by itself. */
+/* Puts an outlet into the registry, with the caller's reference; it leaves by
+   itself.  -errno: it is not there, and the reference is the caller's still. */
 int outlets_insert(struct outlets *, struct outlet *);
 
 /* Acquires the outlet whose pipe this is; NULL if there is none. */

@@ -127,6 +127,8 @@ static int serving_create_instance(struct guest *guest, bool nonblock,
         if (guest_fd >= 0)
             window_release(&service->window, guest_fd);
         serving->gone = !serving->answered && error == 0;
+    } else {
+        outlet_release(outlet);
     }
     /* From here on the guest's copies, if it got any, keep the outlet. */
     close(guest_end);
