@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "emulator/channel.h"
+#include "emulator/inherited.h"
 #include "emulator/launch.h"
 
 /*
@@ -107,6 +108,8 @@ int front_run(int supervisor, pid_t supervisor_pid)
         { .events = POLLIN },
     };
 
+    inherited_close(&supervisor, 1);
+    inherited_to_null(STDIN_FILENO, STDOUT_FILENO); /* messages still come */
     sigfillset(&all);
     from[1].fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     for (;;) {

@@ -29,6 +29,7 @@
 #include "emulator/guest-rights.h"
 #include "emulator/guest-root.h"
 #include "emulator/guest-task.h"
+#include "emulator/inherited.h"
 #include "emulator/launch.h"
 #include "emulator/notify.h"
 #include "emulator/repeats.h"
@@ -99,20 +100,11 @@ static void adopt_orphans_if_needed(void)
     close(host_fd);
 }
 
-static void stdio_to_null(int first, int last)
+static void become_supervisor(const struct supervisor *self)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null < 0)
-        return;
-    for (int host_fd = first; host_fd <= last; host_fd++)
-        dup2(null, host_fd);
-    if (null > STDERR_FILENO)
-        close(null);
-}
-
-static void become_supervisor(void)
-{
+    const int ours[] = { self->front, self->guest_channel,
+                         self->options->trace_path ? self->config.trace_fd
+                                                   : -1 };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     struct sigaction dflt = { .sa_handler = SIG_DFL };
     struct rlimit limit;
@@ -120,7 +112,9 @@ static void become_supervisor(void)
     setsid(); /* the terminal's signals are the guest's */
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGCHLD, &dflt, NULL); /* a parent may have had it ignored */
-    stdio_to_null(STDIN_FILENO, STDOUT_FILENO);
+    guest_task_forget(); /* what it keeps would be closed, and used later */
+    inherited_close(ours, sizeof(ours) / sizeof(ours[0]));
+    inherited_to_null(STDIN_FILENO, STDOUT_FILENO); /* messages still come */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
@@ -238,7 +232,7 @@ static void guest_ended(struct supervisor *self, int status)
     }
     print_stats(self);
     /* Whoever waits for the end of the guest's output must not wait for us. */
-    stdio_to_null(STDERR_FILENO, STDERR_FILENO);
+    inherited_to_null(STDERR_FILENO, STDERR_FILENO);
     channel_send(self->front, CHANNEL_EXITED, value, -1);
 }
 
@@ -329,7 +323,7 @@ int supervisor_run(const struct options *options,
     if (self.guest < 0)
         return complain("cannot start the guest", self.guest);
     filter_fini(&self.filter);
-    become_supervisor();
+    become_supervisor(&self);
     status = start_engine(&self);
     if (status == 0)
         status = start_guest(&self);
