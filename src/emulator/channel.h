@@ -16,12 +16,13 @@
 #include <stdbool.h>
 
 enum channel_kind {
-    CHANNEL_SIGNAL,   /* front to supervisor: send `value` to the guest */
-    CHANNEL_STOPPED,  /* supervisor to front: signal `value` stopped it */
-    CHANNEL_EXITED,   /* supervisor to front: `value` is the exit status */
-    CHANNEL_FINAL,    /* the same, and the supervisor ends at once, too */
-    CHANNEL_GO,       /* supervisor to guest */
-    CHANNEL_LISTENER, /* guest to supervisor, with a descriptor */
+    CHANNEL_SIGNAL,    /* front to supervisor: send `value` to the guest */
+    CHANNEL_STOPPED,   /* supervisor to front: signal `value` stopped it */
+    CHANNEL_CONTINUED, /* supervisor to front: it runs again */
+    CHANNEL_EXITED,    /* supervisor to front: `value` is the exit status */
+    CHANNEL_FINAL,     /* the same, and the supervisor ends at once, too */
+    CHANNEL_GO,        /* supervisor to guest */
+    CHANNEL_LISTENER,  /* guest to supervisor, with a descriptor */
 };
 
 struct channel_message {

@@ -20,10 +20,14 @@
  * The terminal, and the kernel on its behalf, signals the whole process group,
  * which the guest is in: passed on, it would come twice.
  */
-static bool guest_had_it(const struct signalfd_siginfo *info)
+static bool guest_had_it(const struct signalfd_siginfo *info,
+                         pid_t supervisor_pid)
 {
     if (info->ssi_signo == SIGCHLD)
         return true; /* our own business */
+    if (info->ssi_signo == SIGCONT && info->ssi_code == SI_USER &&
+        (pid_t)info->ssi_pid == supervisor_pid)
+        return true; /* the guest runs already */
     if (info->ssi_code != SI_KERNEL)
         return false;
     switch (info->ssi_signo) {
@@ -41,18 +45,25 @@ static bool guest_had_it(const struct signalfd_siginfo *info)
     }
 }
 
-/* Stops as the guest was stopped, so that the shell sees it. */
-static void stop_too(int signal)
+/*
+ * Stops as the guest was stopped by the terminal, so that the shell sees it.
+ * The guest may run again by now, and nobody else would continue us then.  The
+ * supervisor says so first and then sends SIGCONT, which also takes back a stop
+ * that is pending.  So one of the two comes after raise() and is noticed.
+ */
+static void stop_too(int supervisor, int signal)
 {
+    struct pollfd newer = { .fd = supervisor, .events = POLLIN };
+    const struct timespec now = { 0 };
     sigset_t only;
 
-    if (signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU) {
-        raise(SIGSTOP);
-        return;
-    }
     sigemptyset(&only);
     sigaddset(&only, signal);
-    raise(signal);
+    raise(signal); /* blocked as yet */
+    if (poll(&newer, 1, 0) > 0) {
+        sigtimedwait(&only, NULL, &now);
+        return;
+    }
     sigprocmask(SIG_UNBLOCK, &only, NULL); /* here we stop */
     sigprocmask(SIG_BLOCK, &only, NULL);
 }
@@ -85,7 +96,7 @@ static bool take_message(int supervisor, pid_t supervisor_pid, int *status)
     }
     switch (message.kind) {
     case CHANNEL_STOPPED:
-        stop_too(message.value);
+        stop_too(supervisor, message.value);
         return false;
     case CHANNEL_FINAL:
         *status = final_status(supervisor_pid, message.value);
@@ -119,7 +130,7 @@ int front_run(int supervisor, pid_t supervisor_pid)
             break;
         if (from[1].revents &&
             read(from[1].fd, &info, sizeof(info)) == sizeof(info) &&
-            !guest_had_it(&info))
+            !guest_had_it(&info, supervisor_pid))
             channel_send(supervisor, CHANNEL_SIGNAL, (int)info.ssi_signo, -1);
     }
     if (from[1].fd >= 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "emulator/channel.h"
@@ -103,21 +104,27 @@ static int launch_processes(const struct options *options,
                             const struct foreign_plan *plan,
                             const sigset_t *signal_mask)
 {
+    struct supervisor_front front;
     int ends[2];
     int error = channel_create(ends);
     int status;
     pid_t pid;
 
+    front.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (front.pidfd < 0 && error == 0)
+        error = -errno;
     if (error < 0) {
         fprintf(stderr, "vnotify: %s\n", strerror(-error));
         return LAUNCH_FAILED;
     }
+    front.channel = ends[1];
     pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        return supervisor_run(options, plan, signal_mask, ends[1]);
+        return supervisor_run(options, plan, signal_mask, &front);
     }
     close(ends[1]);
+    close(front.pidfd);
     if (pid < 0) {
         fprintf(stderr, "vnotify: fork: %s\n", strerror(errno));
         status = LAUNCH_FAILED;

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,10 +42,11 @@ struct supervisor {
     struct filter filter;
     const struct options *options;
     struct vnotify_config config;
-    int front; /* -1: gone */
+    struct supervisor_front front; /* .channel -1: gone */
     int guest_channel;
     int child_fd; /* signalfd: SIGCHLD */
     pid_t guest;  /* 0: it has ended */
+    bool stopped; /* the guest, and so the front */
 };
 
 static int complain(const char *what, int error)
@@ -102,7 +104,8 @@ static void adopt_orphans_if_needed(void)
 
 static void become_supervisor(const struct supervisor *self)
 {
-    const int ours[] = { self->front, self->guest_channel,
+    const int ours[] = { self->front.channel, self->front.pidfd,
+                         self->guest_channel,
                          self->options->trace_path ? self->config.trace_fd
                                                    : -1 };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -218,6 +221,37 @@ static bool nobody_left(const struct supervisor *self)
     return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP);
 }
 
+static void tell_front(struct supervisor *self, enum channel_kind kind,
+                       int value)
+{
+    channel_send(self->front.channel, kind, value, -1);
+}
+
+static void signal_front(struct supervisor *self, int signal)
+{
+    syscall(SYS_pidfd_send_signal, self->front.pidfd, signal, NULL, 0);
+}
+
+/* The front stops as the terminal stopped the guest; else we stop it. */
+static void guest_stopped(struct supervisor *self, int signal)
+{
+    self->stopped = true;
+    if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
+        tell_front(self, CHANNEL_STOPPED, signal);
+    else
+        signal_front(self, SIGSTOP);
+}
+
+/* Not by the shell, maybe, which would have continued the front as well. */
+static void continue_front(struct supervisor *self, enum channel_kind why,
+                           int value)
+{
+    tell_front(self, why, value); /* first: see stop_too in front.c */
+    if (self->stopped)
+        signal_front(self, SIGCONT);
+    self->stopped = false;
+}
+
 /* The main guest ended: the front may go, daemons are served on. */
 static void guest_ended(struct supervisor *self, int status)
 {
@@ -227,13 +261,13 @@ static void guest_ended(struct supervisor *self, int status)
     self->guest = 0;
     if (nobody_left(self)) {
         finish(self, true);
-        channel_send(self->front, CHANNEL_FINAL, value, -1);
+        continue_front(self, CHANNEL_FINAL, value);
         return;
     }
     print_stats(self);
     /* Whoever waits for the end of the guest's output must not wait for us. */
     inherited_to_null(STDERR_FILENO, STDERR_FILENO);
-    channel_send(self->front, CHANNEL_EXITED, value, -1);
+    continue_front(self, CHANNEL_EXITED, value);
 }
 
 static void reap(struct supervisor *self)
@@ -244,15 +278,18 @@ static void reap(struct supervisor *self)
 
     while (read(self->child_fd, &info, sizeof(info)) > 0)
         ;
-    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+    while ((pid = waitpid(-1, &status,
+                          WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
         if (pid != self->guest)
             continue;
         if (WIFSTOPPED(status)) {
-            channel_send(self->front, CHANNEL_STOPPED, WSTOPSIG(status), -1);
-            continue;
+            guest_stopped(self, WSTOPSIG(status));
+        } else if (WIFCONTINUED(status)) {
+            continue_front(self, CHANNEL_CONTINUED, 0);
+        } else {
+            guest_ended(self, status);
+            return;
         }
-        guest_ended(self, status);
-        return;
     }
 }
 
@@ -260,8 +297,8 @@ static void pass_signal(struct supervisor *self)
 {
     struct channel_message message;
 
-    if (channel_receive(self->front, &message, NULL) < 0) {
-        self->front = -1; /* killed; the guest lives on */
+    if (channel_receive(self->front.channel, &message, NULL) < 0) {
+        self->front.channel = -1; /* killed; the guest lives on */
         return;
     }
     /* The shell continues the whole group: the guest runs already, then. */
@@ -279,7 +316,8 @@ static void serve_all(struct supervisor *self)
     while (self->guest || !hung_up) {
         struct pollfd from[] = {
             { .fd = self->child_fd, .events = POLLIN },
-            { .fd = self->guest ? self->front : -1, .events = POLLIN },
+            { .fd = self->guest ? self->front.channel : -1,
+              .events = POLLIN },
             { .fd = hung_up ? -1 : self->service.listener },
         };
 
@@ -301,12 +339,13 @@ static void serve_all(struct supervisor *self)
 
 int supervisor_run(const struct options *options,
                    const struct foreign_plan *plan,
-                   const sigset_t *guest_signal_mask, int front)
+                   const sigset_t *guest_signal_mask,
+                   const struct supervisor_front *front)
 {
     struct supervisor self = {
         .service = { .listener = -1, .strict = options->strict },
         .options = options,
-        .front = front,
+        .front = *front,
         .child_fd = -1,
     };
     struct launch_guest guest = {
