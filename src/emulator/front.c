@@ -18,7 +18,8 @@
 
 /*
  * The terminal, and the kernel on its behalf, signals the whole process group,
- * which the guest is in: passed on, it would come twice.
+ * which the guest is in: passed on, it would come twice.  But a terminal that
+ * hangs up tells the session's leader alone, by SIGHUP and SIGCONT.
  */
 static bool guest_had_it(const struct signalfd_siginfo *info,
                          pid_t supervisor_pid)
@@ -36,10 +37,11 @@ static bool guest_had_it(const struct signalfd_siginfo *info,
     case SIGTSTP:
     case SIGTTIN:
     case SIGTTOU:
-    case SIGHUP:
-    case SIGCONT:
     case SIGWINCH:
         return true;
+    case SIGHUP:
+    case SIGCONT:
+        return getsid(0) != getpid();
     default:
         return false; /* an alarm set before exec, say */
     }
