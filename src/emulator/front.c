@@ -16,18 +16,23 @@
 #include "emulator/inherited.h"
 #include "emulator/launch.h"
 
+struct front {
+    int supervisor;        /* the channel */
+    pid_t supervisor_pid;  /* 0: it has been reaped */
+    int supervisor_status; /* then; else 0 */
+    int status;            /* to exit with */
+};
+
 /*
  * The terminal, and the kernel on its behalf, signals the whole process group,
  * which the guest is in: passed on, it would come twice.  But a terminal that
  * hangs up tells the session's leader alone, by SIGHUP and SIGCONT.
  */
-static bool guest_had_it(const struct signalfd_siginfo *info,
-                         pid_t supervisor_pid)
+static bool guest_had_it(const struct front *front,
+                         const struct signalfd_siginfo *info)
 {
-    if (info->ssi_signo == SIGCHLD)
-        return true; /* our own business */
     if (info->ssi_signo == SIGCONT && info->ssi_code == SI_USER &&
-        (pid_t)info->ssi_pid == supervisor_pid)
+        (pid_t)info->ssi_pid == front->supervisor_pid)
         return true; /* the guest runs already */
     if (info->ssi_code != SI_KERNEL)
         return false;
@@ -53,9 +58,9 @@ static bool guest_had_it(const struct signalfd_siginfo *info,
  * supervisor says so first and then sends SIGCONT, which also takes back a stop
  * that is pending.  So one of the two comes after raise() and is noticed.
  */
-static void stop_too(int supervisor, int signal)
+static void stop_too(const struct front *front, int signal)
 {
-    struct pollfd newer = { .fd = supervisor, .events = POLLIN };
+    struct pollfd newer = { .fd = front->supervisor, .events = POLLIN };
     const struct timespec now = { 0 };
     sigset_t only;
 
@@ -70,13 +75,30 @@ static void stop_too(int supervisor, int signal)
     sigprocmask(SIG_BLOCK, &only, NULL);
 }
 
-/* The supervisor has ended, or is about to: its own status counts as well. */
-static int final_status(pid_t supervisor_pid, int guest_status)
+/* As PID 1, or made a subreaper before, we are the parent of any orphan. */
+static void reap(struct front *front)
 {
-    int status = 0;
+    int status;
+    pid_t pid;
 
-    while (waitpid(supervisor_pid, &status, 0) < 0 && errno == EINTR)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != front->supervisor_pid)
+            continue;
+        front->supervisor_pid = 0;
+        front->supervisor_status = status;
+    }
+}
+
+/* The supervisor has ended, or is about to: its own status counts as well. */
+static int final_status(struct front *front, int guest_status)
+{
+    int status;
+
+    while (front->supervisor_pid &&
+           waitpid(front->supervisor_pid, &front->supervisor_status, 0) < 0 &&
+           errno == EINTR)
         ;
+    status = front->supervisor_status;
     if (status == 0)
         return guest_status;
     if (WIFEXITED(status) && WEXITSTATUS(status) == LAUNCH_FAILED)
@@ -88,34 +110,50 @@ static int final_status(pid_t supervisor_pid, int guest_status)
 }
 
 /* A message of the supervisor: true if the guest has ended. */
-static bool take_message(int supervisor, pid_t supervisor_pid, int *status)
+static bool take_message(struct front *front)
 {
     struct channel_message message;
 
-    if (channel_receive(supervisor, &message, NULL) < 0) {
-        *status = final_status(supervisor_pid, LAUNCH_FAILED);
+    if (channel_receive(front->supervisor, &message, NULL) < 0) {
+        front->status = final_status(front, LAUNCH_FAILED);
         return true;
     }
     switch (message.kind) {
     case CHANNEL_STOPPED:
-        stop_too(supervisor, message.value);
+        stop_too(front, message.value);
         return false;
     case CHANNEL_FINAL:
-        *status = final_status(supervisor_pid, message.value);
+        front->status = final_status(front, message.value);
         return true;
     case CHANNEL_EXITED:
-        *status = message.value;
+        front->status = message.value;
         return true;
     default:
         return false;
     }
 }
 
-int front_run(int supervisor, pid_t supervisor_pid)
+static void take_signal(struct front *front, int signal_fd)
 {
     struct signalfd_siginfo info;
+
+    if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGCHLD)
+        reap(front); /* our own business */
+    else if (!guest_had_it(front, &info))
+        channel_send(front->supervisor, CHANNEL_SIGNAL, (int)info.ssi_signo,
+                     -1);
+}
+
+int front_run(int supervisor, pid_t supervisor_pid)
+{
+    struct front front = {
+        .supervisor = supervisor,
+        .supervisor_pid = supervisor_pid,
+        .status = LAUNCH_FAILED,
+    };
     sigset_t all;
-    int status = LAUNCH_FAILED;
     struct pollfd from[2] = {
         { .fd = supervisor, .events = POLLIN },
         { .events = POLLIN },
@@ -127,15 +165,12 @@ int front_run(int supervisor, pid_t supervisor_pid)
     from[1].fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     for (;;) {
         poll(from, from[1].fd < 0 ? 1 : 2, -1);
-        if (from[0].revents &&
-            take_message(supervisor, supervisor_pid, &status))
+        if (from[0].revents && take_message(&front))
             break;
-        if (from[1].revents &&
-            read(from[1].fd, &info, sizeof(info)) == sizeof(info) &&
-            !guest_had_it(&info, supervisor_pid))
-            channel_send(supervisor, CHANNEL_SIGNAL, (int)info.ssi_signo, -1);
+        if (from[1].revents)
+            take_signal(&front, from[1].fd);
     }
     if (from[1].fd >= 0)
         close(from[1].fd);
-    return status;
+    return front.status;
 }
