@@ -90,7 +90,7 @@ static bool is_program(const char *path)
 char *foreign_find(const char *program)
 {
     const char *search = getenv("PATH");
-    size_t size = strlen(program) + 2;
+    size_t size = strlen("./") + strlen(program) + 1; /* and an element */
     int error = ENOENT;
     char *path;
 

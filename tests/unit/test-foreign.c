@@ -109,6 +109,26 @@ static void test_foreign_find_searches_path(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* One byte too few for such a name would be seen by the allocator. */
+static void test_foreign_find_takes_an_empty_path_for_here(void **state)
+{
+    static const char name[] = "abcdefghijklmnopqrstuv";
+    char *found;
+
+    (void)state;
+    write_file(name, "x", 1, 0700);
+    assert_int_equal(chdir(dir), 0);
+    setenv("PATH", "", 1);
+    found = foreign_find(name);
+    setenv("PATH", dir, 1);
+    assert_int_equal(chdir("/"), 0);
+    unlink(in_dir(name));
+    assert_non_null(found);
+    assert_int_equal(strncmp(found, "./", 2), 0);
+    assert_string_equal(found + 2, name);
+    free(found);
+}
+
 static void expect_argv(const struct foreign_plan *plan, const char *words)
 {
     char seen[512] = "";
@@ -168,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_foreign_machine_reads_the_header),
         cmocka_unit_test(test_foreign_find_searches_path),
+        cmocka_unit_test(test_foreign_find_takes_an_empty_path_for_here),
         cmocka_unit_test(test_foreign_plan_puts_qemu_in_front),
         cmocka_unit_test(test_foreign_plan_runs_a_scripts_interpreter),
     };
