@@ -293,19 +293,21 @@ static void reap(struct supervisor *self)
     }
 }
 
+/* While there is a guest: not reaped, so its pid is still its own. */
 static void pass_signal(struct supervisor *self)
 {
     struct channel_message message;
 
     if (channel_receive(self->front.channel, &message, NULL) < 0) {
-        self->front.channel = -1; /* killed; the guest lives on */
+        /* Killed: who did that meant the program. */
+        self->front.channel = -1;
+        kill(self->guest, SIGKILL);
         return;
     }
     /* The shell continues the whole group: the guest runs already, then. */
     if (message.value == SIGCONT && guest_task_state(self->guest) != 'T')
         return;
-    if (self->guest) /* not reaped, so the pid is still its own */
-        kill(self->guest, message.value);
+    kill(self->guest, message.value);
 }
 
 /* Until nobody is left and the main guest has been reaped. */
