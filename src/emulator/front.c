@@ -13,8 +13,13 @@
 #include <unistd.h>
 
 #include "emulator/channel.h"
+#include "emulator/guest-task.h"
 #include "emulator/inherited.h"
 #include "emulator/launch.h"
+
+enum {
+    ANCESTORS_MAX = 1000, /* more are not looked at */
+};
 
 struct front {
     int supervisor;        /* the channel */
@@ -22,6 +27,26 @@ struct front {
     int supervisor_status; /* then; else 0 */
     int status;            /* to exit with */
 };
+
+/*
+ * By the guest or a descendant to their own process group, as "kill 0" does it:
+ * the guest has had it.  They mean us alone hardly ever.  Of others nobody can
+ * tell: a script's "kill $!", from our group too, must reach the guest.
+ */
+static bool guest_sent_it(const struct front *front,
+                          const struct signalfd_siginfo *info)
+{
+    pid_t pid = (pid_t)info->ssi_pid;
+
+    if (info->ssi_code != SI_USER || pid <= 1 || getpgid(pid) != getpgrp())
+        return false;
+    for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
+        if (pid == front->supervisor_pid)
+            return true;
+        pid = guest_task_parent(pid); /* 0: gone */
+    }
+    return false;
+}
 
 /*
  * The terminal, and the kernel on its behalf, signals the whole process group,
@@ -34,6 +59,8 @@ static bool guest_had_it(const struct front *front,
     if (info->ssi_signo == SIGCONT && info->ssi_code == SI_USER &&
         (pid_t)info->ssi_pid == front->supervisor_pid)
         return true; /* the guest runs already */
+    if (guest_sent_it(front, info))
+        return true;
     if (info->ssi_code != SI_KERNEL)
         return false;
     switch (info->ssi_signo) {

@@ -323,13 +323,31 @@ int guest_task_place(pid_t tid, const char *link, struct statx *place)
                : -errno;
 }
 
-char guest_task_state(pid_t pid)
+/* What /proc/PID/stat says after the name: " S PPID ..."; 0 or -errno. */
+static int stat_find(pid_t pid, char *state, pid_t *parent)
 {
     char text[512];
     const char *after;
+    int error = proc_read(pid, "stat", text, sizeof(text));
 
-    if (proc_read(pid, "stat", text, sizeof(text)) < 0)
-        return 0;
+    if (error < 0)
+        return error;
     after = strrchr(text, ')'); /* the name before it may hold anything */
-    return after && after[1] == ' ' ? after[2] : 0;
+    return after && sscanf(after, ") %c %d", state, parent) == 2 ? 0 : -EPROTO;
+}
+
+char guest_task_state(pid_t pid)
+{
+    char state;
+    pid_t parent;
+
+    return stat_find(pid, &state, &parent) == 0 ? state : 0;
+}
+
+pid_t guest_task_parent(pid_t pid)
+{
+    char state;
+    pid_t parent;
+
+    return stat_find(pid, &state, &parent) == 0 ? parent : 0;
 }

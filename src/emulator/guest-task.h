@@ -83,3 +83,6 @@ int guest_task_place(pid_t tid, const char *link, struct statx *);
 
 /* The state letter of /proc/PID/stat; 0 if there is no such process. */
 char guest_task_state(pid_t pid);
+
+/* Its parent; 0 if there is no such process. */
+pid_t guest_task_parent(pid_t pid);
