@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/fault.h"
+
 enum option_key {
     KEY_HELP = 'h',
     KEY_RECURSIVE = 'r',
@@ -143,6 +145,17 @@ static bool parse_budget(const char *text, int *budget)
     return true;
 }
 
+/* The engine would refuse it as well, but cannot say which option it was. */
+static bool parse_faults(const char *text, const char **to)
+{
+    struct fault fault;
+    bool good = fault_init(&fault, text) != -EINVAL;
+
+    fault_fini(&fault);
+    *to = text;
+    return good;
+}
+
 /* Options with a value that may be wrong: NULL, or what is. */
 static const char *set_value(struct options *options, int key)
 {
@@ -183,6 +196,11 @@ static const char *set_value(struct options *options, int key)
                    ? NULL
                    : "--close-write-after takes milliseconds from 1 to "
                      "60000, not";
+    case KEY_FAULT:
+        return parse_faults(optarg, &config->faults)
+                   ? NULL
+                   : "--fault takes open=PATH, read=PATH and alloc=PATH, "
+                     "separated by commas, not";
     default:
         return parse_notes(optarg, &config->notes)
                    ? NULL
@@ -215,9 +233,6 @@ static enum options_command set_option(struct options *options,
         return command;
     case KEY_TRACE:
         options->trace_path = optarg;
-        return command;
-    case KEY_FAULT:
-        options->config.faults = optarg;
         return command;
     case KEY_STRICT:
         options->strict = options->config.ordered = true;

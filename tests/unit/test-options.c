@@ -102,6 +102,8 @@ static void test_options_refuse_bad_usage(void **state)
         "vnotify run --queue-events 100 p",
         "vnotify run --queue-events 32 p",
         "vnotify run --notes linux p",
+        "vnotify run --fault bogus p",
+        "vnotify watch --fault open= .",
         "vnotify run -r p",
         "vnotify watch",
         "vnotify watch --strict .",
