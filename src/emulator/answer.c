@@ -68,8 +68,11 @@ bool answer_descriptor(int listener, uint64_t id, int host_fd, int guest_fd,
         add.flags &= ~(uint32_t)SECCOMP_ADDFD_FLAG_SETFD;
         add.newfd = 0;
     }
-    /* The guest may have lowered its limit below the number that we chose. */
-    if (result == -EBADF)
+    /*
+     * The guest may have lowered its limit below the number that we chose
+     * (EBADF), or just be opening something there (EBUSY).
+     */
+    if (result == -EBADF || result == -EBUSY)
         result = add_descriptor(listener, &add);
     if (result == -EINVAL) { /* Linux before 5.14: in two steps */
         add.flags = 0;

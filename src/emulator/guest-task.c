@@ -3,6 +3,7 @@
  */
 #include "emulator/guest-task.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -136,6 +137,33 @@ bool guest_task_fd_in_use(pid_t tid, int guest_fd)
 
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
     return lstat(path, &link) == 0 || errno != ENOENT;
+}
+
+/* The entries of a directory in /proc, which are numbers. */
+static int count_entries(const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    int count = 0;
+
+    if (!directory)
+        return -errno;
+    while ((entry = readdir(directory)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+int guest_task_fd_count(pid_t tid)
+{
+    char path[PROC_PATH_MAX];
+    struct stat directory;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", tid);
+    if (stat(path, &directory) != 0)
+        return -errno;
+    /* Before Linux 6.2 the size is 0. */
+    return directory.st_size > 0 ? (int)directory.st_size : count_entries(path);
 }
 
 /* A pidfd of the thread, or of its process where Linux has no other. */

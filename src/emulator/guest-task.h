@@ -46,6 +46,9 @@ int guest_task_ids(pid_t tid, struct guest_credentials *);
 
 bool guest_task_fd_in_use(pid_t tid, int guest_fd);
 
+/* How many descriptors it has; -errno. */
+int guest_task_fd_count(pid_t tid);
+
 /*
  * The inode behind a descriptor: 0, or -EBADF if there is none or it was
  * opened with O_PATH.

@@ -5,6 +5,11 @@
  *    same number: the second would replace the first's descriptor.  Who turns
  *    a bit from 0 to 1 has the number until it clears the bit; the descriptor
  *    is in the guest's table by then, where the next reserve sees it.
+ *
+ * Whoever opens files in another thread of the guest could reach a number of
+ * ours between the look at it and the installing only by opening more of them
+ * than are free below it, and closing none: 128 for a limit of 1,024.  (Who
+ * names the number itself, with dup2() say, would race with open() as well.)
  */
 #include "emulator/window.h"
 
@@ -41,15 +46,29 @@ bool window_contains(const struct window *window, int guest_fd)
            ((uint32_t)guest_fd & window_mask(window)) == window->base;
 }
 
+/* The least number that has enough free ones below it; -1: may not be known. */
+static int least_clear(const struct window *window, pid_t tid)
+{
+    int in_use = guest_task_fd_count(tid);
+
+    return in_use < 0 ? -1 : in_use + (int)(window->size / WINDOW_CLEAR);
+}
+
 int window_reserve(struct window *window, pid_t tid, int least)
 {
-    for (uint32_t i = 0; i < window->size; i++) {
+    int clear = window->size ? least_clear(window, tid) : -1;
+
+    if (clear < 0)
+        return -1;
+    if (least < clear)
+        least = clear;
+    for (uint32_t i = window->size; i-- > 0;) {
         int guest_fd = (int)(window->base + i);
         uint64_t bit = UINT64_C(1) << (i % 64);
         uint64_t before;
 
         if (guest_fd < least)
-            continue;
+            return -1;
         /* W1, pairs with W1 in window_release. */
         before = atomic_fetch_or_explicit(&window->taken[i / 64], bit,
                                           memory_order_acquire);

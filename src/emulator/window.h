@@ -6,6 +6,11 @@
  * window whose size is a power of two: (fd & mask) == base.  It lies below the
  * guest's soft limit and below 1,024, since select() takes no more.
  *
+ * The kernel puts a descriptor at a number of ours by replacing what is there,
+ * and another thread of the guest may open() something meanwhile.  That takes
+ * the lowest free number; so ours are taken from the top, and only while more
+ * lower ones are free than can be taken meanwhile (WINDOW_CLEAR).
+ *
  * Threads:  init before any other; reserve and release from any thread.
  * Progress: wait-free, but for the /proc look-ups that reserve makes.
  * Protocol: W1.
@@ -19,6 +24,7 @@
 enum {
     WINDOW_SIZE_MAX = 256,
     WINDOW_LIMIT_MAX = 1024, /* FD_SETSIZE */
+    WINDOW_CLEAR = 2, /* half of its size must be free below a number */
 };
 
 struct window {
@@ -36,9 +42,9 @@ uint32_t window_mask(const struct window *);
 bool window_contains(const struct window *, int guest_fd);
 
 /*
- * The lowest number of the window, from `least` on, that the guest's thread
- * has not in use and nobody is installing; -1 if there is none.  Hold it until
- * it is installed.
+ * The highest number of the window, `least` at least, that the guest's thread
+ * has not in use and nobody is installing; -1 if there is none, or no open()
+ * would be far from it.  Hold it until it is installed.
  */
 int window_reserve(struct window *, pid_t tid, int least);
 void window_release(struct window *, int guest_fd);

@@ -11,6 +11,7 @@
 #include "guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@
 #define WATCHES 1000
 #define ROUNDS 1500
 #define FOREIGN_ROUNDS 300
+#define INIT_BESIDE 768 /* three quarters of the usual limit */
 #define MEMBERS (IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF)
 
 static int shared_fd, rounds;
@@ -175,6 +177,44 @@ static void close_races_with_use(void)
     expect_all_well();
 }
 
+/* Whatever number an instance gets: what another thread has opened stays. */
+static void *open_one_file(void *unused)
+{
+    struct stat status;
+    while (!stop) {
+        int fd = open("file", O_RDONLY | O_CLOEXEC);
+        CHECK(fd >= 0, "open: %s", strerror(errno));
+        for (int look = 0; look < 3; look++)
+            CHECK(fstat(fd, &status) == 0 && S_ISREG(status.st_mode),
+                  "descriptor %d is the file no more: mode 0%o", fd,
+                  status.st_mode);
+        close(fd);
+    }
+    return unused;
+}
+
+static void init_replaces_nothing(void)
+{
+    pthread_t opens;
+    int fd = -1, low[INIT_BESIDE];
+    guest_touch("file");
+    for (int i = 0; fd < INIT_BESIDE - 1; i++)
+        low[i] = fd = open("file", O_RDONLY | O_CLOEXEC);
+    start(&opens, open_one_file);
+    for (int i = 0; i < (guest_foreign() ? FOREIGN_ROUNDS : ROUNDS); i++) {
+        int inotify_fd = inotify_init1(IN_CLOEXEC);
+        int copy = dup(inotify_fd);
+        CHECK(inotify_fd >= 0 && copy >= 0, "%s", strerror(errno));
+        close(inotify_fd);
+        close(copy);
+    }
+    stop = true;
+    pthread_join(opens, NULL);
+    for (int i = 0; low[i] < fd; i++)
+        close(low[i]);
+    close(fd);
+}
+
 static void *fill_and_empty(void *unused)
 {
     char path[32];
@@ -225,6 +265,7 @@ int main(int argc, char **argv)
     static const struct guest_case cases[] = {
         GUEST_CASE(add_remove_and_delete_race),
         GUEST_CASE(close_races_with_use),
+        GUEST_CASE(init_replaces_nothing),
         GUEST_CASE(epoll_beside_a_thousand_watches),
     };
     return guest_main(argc, argv, cases, GUEST_COUNT(cases));
