@@ -8,10 +8,13 @@
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
+#include "emulator/notify.h"
+
 static bool send_response(int listener, struct seccomp_notif_resp *response)
 {
     int sent;
 
+    notify_answering();
     do
         sent = ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, response);
     while (sent < 0 && errno == EINTR);
@@ -44,6 +47,7 @@ static int add_descriptor(int listener, struct seccomp_notif_addfd *add)
 {
     int added;
 
+    notify_answering();
     do
         added = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, add);
     while (added < 0 && errno == EINTR);

@@ -1,5 +1,12 @@
 /*
  * notify.c - the handlers: threads that receive the guest's trapped calls
+ *
+ * Who takes a call and leaves nobody behind that waits for one starts another
+ * handler before it serves: then as many calls may be stuck as there may be
+ * handlers before one has to wait for them.  Who answers counts as waiting from
+ * just before that: the guest may run in its place from then on, and make many
+ * calls before it gets to wait.  Handlers stay once started; there is one more
+ * of them, at most, than the guests have had calls at a time.
  */
 #include "emulator/notify.h"
 
@@ -20,24 +27,30 @@
 #include "emulator/guest-task.h"
 
 enum {
-    HANDLERS = 4,
+    HANDLERS = 4,      /* from the start */
+    HANDLERS_MAX = 64, /* calls that are stuck before others have to wait */
     STOP_SIGNAL = SIGUSR1, /* in the supervisor, which blocks all others */
     STOP_RETRY_NS = 100000,
 };
 
 struct handler {
-    struct service *service;
-    size_t notification_bytes;
+    struct notify *notify;
+    struct seccomp_notif *notification; /* freed by the handler */
     pthread_t thread;
     int pidfd; /* of ourselves, to start with (guest_task_keep) */
-    _Atomic bool *stopping; /* N1 */
-    _Atomic bool done;      /* N2: set by the handler, last */
+    _Atomic bool done; /* N2: set by the handler, last */
 };
 
 struct notify {
+    struct service *service;
+    size_t notification_bytes;
     _Atomic bool stopping; /* N1: set by notify_stop */
+    /* relaxed: a count of handlers that have no call to answer; nothing hangs
+     * on it but whether there shall be another */
+    _Atomic unsigned waiting;
+    pthread_mutex_t growing; /* holds `count`; none is started once stopping */
     unsigned count;
-    struct handler handlers[HANDLERS];
+    struct handler handlers[HANDLERS_MAX];
 };
 
 /* No task has the filter any more: nothing will ever come. */
@@ -49,14 +62,14 @@ static bool hung_up(int listener)
 }
 
 /* False if there will be none any more. */
-static bool receive(const struct handler *handler, struct seccomp_notif *from,
+static bool receive(struct notify *notify, struct seccomp_notif *from,
                     struct trapped *to)
 {
-    memset(from, 0, handler->notification_bytes);
-    while (ioctl(handler->service->listener, SECCOMP_IOCTL_NOTIF_RECV, from) <
+    memset(from, 0, notify->notification_bytes);
+    while (ioctl(notify->service->listener, SECCOMP_IOCTL_NOTIF_RECV, from) <
            0) {
         /* N1, pairs with N1 in notify_stop. */
-        if (atomic_load_explicit(handler->stopping, memory_order_acquire))
+        if (atomic_load_explicit(&notify->stopping, memory_order_acquire))
             return false;
         /*
          * ENOENT: the caller was interrupted meanwhile, or, since Linux 6.11,
@@ -64,9 +77,9 @@ static bool receive(const struct handler *handler, struct seccomp_notif *from,
          */
         if (errno != EINTR && errno != ENOENT)
             return false;
-        if (errno == ENOENT && hung_up(handler->service->listener))
+        if (errno == ENOENT && hung_up(notify->service->listener))
             return false;
-        memset(from, 0, handler->notification_bytes);
+        memset(from, 0, notify->notification_bytes);
     }
     *to = (struct trapped){
         .id = from->id,
@@ -79,10 +92,34 @@ static bool receive(const struct handler *handler, struct seccomp_notif *from,
     return true;
 }
 
+static void notify_grow(struct notify *);
+
+/* Where the calling thread counts as waiting once it answers; else NULL. */
+static _Thread_local struct notify *answers_to;
+
+/* This handler has a call: another one shall wait for the next. */
+static void handler_leave(struct notify *notify)
+{
+    answers_to = notify;
+    /* relaxed: see the field */
+    if (atomic_fetch_sub_explicit(&notify->waiting, 1, memory_order_relaxed) ==
+        1)
+        notify_grow(notify);
+}
+
+void notify_answering(void)
+{
+    if (!answers_to)
+        return;
+    /* relaxed: see the field */
+    atomic_fetch_add_explicit(&answers_to->waiting, 1, memory_order_relaxed);
+    answers_to = NULL;
+}
+
 static void *handler_run(void *arg)
 {
     struct handler *handler = arg;
-    struct seccomp_notif *notification = malloc(handler->notification_bytes);
+    struct notify *notify = handler->notify;
     struct trapped call;
     sigset_t stop;
 
@@ -90,13 +127,52 @@ static void *handler_run(void *arg)
     sigaddset(&stop, STOP_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
     guest_task_keep(getpid(), handler->pidfd);
-    while (notification && receive(handler, notification, &call))
-        serve(handler->service, &call);
-    free(notification);
+    while (receive(notify, handler->notification, &call)) {
+        handler_leave(notify);
+        serve(notify->service, &call);
+        notify_answering(); /* if nobody wanted an answer */
+    }
+    free(handler->notification);
     guest_task_forget();
     /* N2, pairs with N2 in notify_stop. */
     atomic_store_explicit(&handler->done, true, memory_order_release);
     return NULL;
+}
+
+/* False: there may be no further one, or can be none. */
+static bool handler_start(struct notify *notify)
+{
+    struct handler *handler = &notify->handlers[notify->count];
+
+    if (notify->count == HANDLERS_MAX)
+        return false;
+    handler->notify = notify;
+    handler->notification = malloc(notify->notification_bytes);
+    if (!handler->notification)
+        return false;
+    handler->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    /* relaxed: see the field */
+    atomic_fetch_add_explicit(&notify->waiting, 1, memory_order_relaxed);
+    if (pthread_create(&handler->thread, NULL, handler_run, handler) == 0) {
+        notify->count++;
+        return true;
+    }
+    /* relaxed: see the field */
+    atomic_fetch_sub_explicit(&notify->waiting, 1, memory_order_relaxed);
+    close(handler->pidfd);
+    free(handler->notification);
+    return false;
+}
+
+/* Unless somebody has come back, or has started one, meanwhile. */
+static void notify_grow(struct notify *notify)
+{
+    pthread_mutex_lock(&notify->growing);
+    /* relaxed: see the fields; `stopping` changes under the lock alone */
+    if (atomic_load_explicit(&notify->waiting, memory_order_relaxed) == 0 &&
+        !atomic_load_explicit(&notify->stopping, memory_order_relaxed))
+        handler_start(notify);
+    pthread_mutex_unlock(&notify->growing);
 }
 
 static void on_stop(int signal)
@@ -119,6 +195,7 @@ int notify_start(struct service *service, struct notify **out)
 {
     struct sigaction action = { .sa_handler = on_stop };
     struct notify *notify = calloc(1, sizeof(*notify));
+    bool started;
 
     if (!notify)
         return -ENOMEM;
@@ -126,22 +203,16 @@ int notify_start(struct service *service, struct notify **out)
     /* Linux 6.6: the guest's CPU goes straight to the handler and back. */
     ioctl(service->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
           SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-    for (unsigned i = 0; i < HANDLERS; i++) {
-        struct handler *handler = &notify->handlers[i];
-
-        handler->service = service;
-        handler->notification_bytes = notification_size();
-        handler->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-        handler->stopping = &notify->stopping;
-    }
-    while (notify->count < HANDLERS &&
-           pthread_create(&notify->handlers[notify->count].thread, NULL,
-                          handler_run,
-                          &notify->handlers[notify->count]) == 0)
-        notify->count++;
-    for (unsigned i = notify->count; i < HANDLERS; i++)
-        close(notify->handlers[i].pidfd);
-    if (!notify->count) {
+    notify->service = service;
+    notify->notification_bytes = notification_size();
+    pthread_mutex_init(&notify->growing, NULL);
+    pthread_mutex_lock(&notify->growing);
+    while (notify->count < HANDLERS && handler_start(notify))
+        ;
+    started = notify->count > 0;
+    pthread_mutex_unlock(&notify->growing);
+    if (!started) {
+        pthread_mutex_destroy(&notify->growing);
         free(notify);
         return -EAGAIN;
     }
@@ -153,8 +224,10 @@ void notify_stop(struct notify *notify)
 {
     const struct timespec retry = { .tv_nsec = STOP_RETRY_NS };
 
+    pthread_mutex_lock(&notify->growing);
     /* N1, pairs with N1 in receive. */
     atomic_store_explicit(&notify->stopping, true, memory_order_release);
+    pthread_mutex_unlock(&notify->growing);
     for (unsigned i = 0; i < notify->count; i++) {
         struct handler *handler = &notify->handlers[i];
 
@@ -169,5 +242,6 @@ void notify_stop(struct notify *notify)
         }
         pthread_join(handler->thread, NULL);
     }
+    pthread_mutex_destroy(&notify->growing);
     free(notify);
 }

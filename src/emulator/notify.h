@@ -2,10 +2,11 @@
  * notify.h - the handlers: threads that receive the guest's trapped calls
  *
  * A call that takes long (a path on a slow file system) keeps one handler; the
- * others serve on.  Received eagerly: a signal undoes a call that nobody has
- * received, and only such (WAIT_KILLABLE_RECV).
+ * others serve on, and more are started where all have one.  Received eagerly: a
+ * signal undoes a call that nobody has received, and only such
+ * (WAIT_KILLABLE_RECV).
  *
- * Threads:  start and stop by the supervisor's main thread.
+ * Threads:  start and stop by the supervisor's main thread; answering: any.
  * Errors:   negative errno.
  */
 #pragma once
@@ -16,5 +17,11 @@ struct notify;
 
 int notify_start(struct service *, struct notify **);
 
-/* Once no task has the filter any more: joins the handlers. */
+/* The calling thread, if it is a handler, has no more to do that may take long. */
+void notify_answering(void);
+
+/*
+ * Once no task has the filter any more: joins the handlers, however long the
+ * calls take that they serve still.
+ */
 void notify_stop(struct notify *);

@@ -4,6 +4,7 @@
  *     start     fork the guest; then the engine and its threads; then GO
  *     serve     until the main guest ends: tell the front, print the table
  *     linger    until no task has the filter (the listener hangs up)
+ *     end       join all threads; or, if that takes too long, without them
  *
  * The guest is forked before there are threads, limits or descriptors of ours
  * that it could inherit.
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "emulator/calls.h"
@@ -36,6 +39,10 @@
 #include "emulator/repeats.h"
 #include "emulator/service.h"
 
+enum {
+    END_GRACE_S = 2,
+};
+
 struct supervisor {
     struct service service;
     struct notify *notify;
@@ -47,6 +54,9 @@ struct supervisor {
     int child_fd; /* signalfd: SIGCHLD */
     pid_t guest;  /* 0: it has ended */
     bool stopped; /* the guest, and so the front */
+    int status;   /* then: what it ended with, as a shell says it */
+    pthread_mutex_t printing; /* holds what follows, and its effect */
+    bool printed;             /* the table of --stats, or it is not wanted */
 };
 
 static int complain(const char *what, int error)
@@ -179,47 +189,22 @@ static int start_guest(struct supervisor *self)
     return error < 0 ? complain("cannot start the handlers", error) : 0;
 }
 
-static void print_stats(const struct supervisor *self)
+/* Once. */
+static void print_stats(struct supervisor *self)
 {
     struct vnotify_stats stats;
 
-    if (!self->options->stats)
-        return;
-    vnotify_stats(self->service.engine, &stats);
-    vnotify_stats_print(&stats, stderr);
-    fflush(stderr);
+    pthread_mutex_lock(&self->printing);
+    if (self->options->stats && !self->printed) {
+        vnotify_stats(self->service.engine, &stats);
+        vnotify_stats_print(&stats, stderr);
+        fflush(stderr);
+    }
+    self->printed = true;
+    pthread_mutex_unlock(&self->printing);
 }
 
-/* The end */
-
-static void finish(struct supervisor *self, bool stats)
-{
-    struct service *service = &self->service;
-
-    if (self->notify)
-        notify_stop(self->notify);
-    self->notify = NULL;
-    if (service->outlets)
-        outlets_destroy(service->outlets);
-    if (stats)
-        print_stats(self);
-    if (service->engine)
-        vnotify_destroy(service->engine);
-    repeats_destroy(service->repeats);
-    guest_rights_fini();
-    if (self->config.trace_fd > 0)
-        close(self->config.trace_fd);
-    close(self->child_fd);
-    close(service->listener);
-}
-
-/* A hung-up listener: no task has the filter. */
-static bool nobody_left(const struct supervisor *self)
-{
-    struct pollfd listener = { .fd = self->service.listener };
-
-    return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP);
-}
+/* The front */
 
 static void tell_front(struct supervisor *self, enum channel_kind kind,
                        int value)
@@ -232,16 +217,6 @@ static void signal_front(struct supervisor *self, int signal)
     syscall(SYS_pidfd_send_signal, self->front.pidfd, signal, NULL, 0);
 }
 
-/* The front stops as the terminal stopped the guest; else we stop it. */
-static void guest_stopped(struct supervisor *self, int signal)
-{
-    self->stopped = true;
-    if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
-        tell_front(self, CHANNEL_STOPPED, signal);
-    else
-        signal_front(self, SIGSTOP);
-}
-
 /* Not by the shell, maybe, which would have continued the front as well. */
 static void continue_front(struct supervisor *self, enum channel_kind why,
                            int value)
@@ -252,6 +227,70 @@ static void continue_front(struct supervisor *self, enum channel_kind why,
     self->stopped = false;
 }
 
+/* The end */
+
+/*
+ * A thread that asks a file system which does not answer cannot be joined.
+ * After a while the process ends as it is: what a trace holds has been written,
+ * and the rest is the kernel's to clean up.  Whoever waits for us is let go
+ * first, since the kernel may wait for that file system, too.
+ */
+static void *end_anyway(void *arg) /* until it is cancelled */
+{
+    const struct timespec grace = { .tv_sec = END_GRACE_S };
+    struct supervisor *self = arg;
+
+    nanosleep(&grace, NULL);
+    print_stats(self); /* before the engine goes: main comes by here as well */
+    inherited_to_null(STDERR_FILENO, STDERR_FILENO);
+    continue_front(self, CHANNEL_EXITED, self->status);
+    _exit(0);
+}
+
+static void finish(struct supervisor *self)
+{
+    struct service *service = &self->service;
+    pthread_t other_end;
+    bool bounded = pthread_create(&other_end, NULL, end_anyway, self) == 0;
+
+    if (self->notify)
+        notify_stop(self->notify);
+    self->notify = NULL;
+    if (service->outlets)
+        outlets_destroy(service->outlets);
+    print_stats(self);
+    if (service->engine)
+        vnotify_destroy(service->engine);
+    repeats_destroy(service->repeats);
+    guest_rights_fini();
+    if (self->config.trace_fd > 0)
+        close(self->config.trace_fd);
+    close(self->child_fd);
+    close(service->listener);
+    if (bounded) {
+        pthread_cancel(other_end);
+        pthread_join(other_end, NULL);
+    }
+}
+
+/* A hung-up listener: no task has the filter. */
+static bool nobody_left(const struct supervisor *self)
+{
+    struct pollfd listener = { .fd = self->service.listener };
+
+    return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP);
+}
+
+/* The front stops as the terminal stopped the guest; else we stop it. */
+static void guest_stopped(struct supervisor *self, int signal)
+{
+    self->stopped = true;
+    if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
+        tell_front(self, CHANNEL_STOPPED, signal);
+    else
+        signal_front(self, SIGSTOP);
+}
+
 /* The main guest ended: the front may go, daemons are served on. */
 static void guest_ended(struct supervisor *self, int status)
 {
@@ -259,8 +298,9 @@ static void guest_ended(struct supervisor *self, int status)
                                     : WEXITSTATUS(status);
 
     self->guest = 0;
+    self->status = value;
     if (nobody_left(self)) {
-        finish(self, true);
+        finish(self);
         continue_front(self, CHANNEL_FINAL, value);
         return;
     }
@@ -336,7 +376,7 @@ static void serve_all(struct supervisor *self)
         if (self->guest && from[1].revents)
             pass_signal(self);
     }
-    finish(self, false);
+    finish(self);
 }
 
 int supervisor_run(const struct options *options,
@@ -349,6 +389,7 @@ int supervisor_run(const struct options *options,
         .options = options,
         .front = *front,
         .child_fd = -1,
+        .printing = PTHREAD_MUTEX_INITIALIZER,
     };
     struct launch_guest guest = {
         .plan = plan,
