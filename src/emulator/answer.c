@@ -63,23 +63,15 @@ bool answer_descriptor(int listener, uint64_t id, int host_fd, int guest_fd,
         .srcfd = (uint32_t)host_fd,
         .newfd_flags = cloexec ? O_CLOEXEC : 0,
     };
-    int result = -EBADF;
+    int result;
 
     if (guest_fd >= 0) {
         add.flags |= SECCOMP_ADDFD_FLAG_SETFD;
         add.newfd = (uint32_t)guest_fd;
-        result = add_descriptor(listener, &add);
-        add.flags &= ~(uint32_t)SECCOMP_ADDFD_FLAG_SETFD;
-        add.newfd = 0;
     }
-    /*
-     * The guest may have lowered its limit below the number that we chose
-     * (EBADF), or just be opening something there (EBUSY).
-     */
-    if (result == -EBADF || result == -EBUSY)
-        result = add_descriptor(listener, &add);
+    result = add_descriptor(listener, &add);
     if (result == -EINVAL) { /* Linux before 5.14: in two steps */
-        add.flags = 0;
+        add.flags &= ~(uint32_t)SECCOMP_ADDFD_FLAG_SEND;
         result = add_descriptor(listener, &add);
         if (result >= 0 && answer_result(listener, id, result))
             return true;

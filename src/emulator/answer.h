@@ -18,7 +18,9 @@ bool answer_continue(int listener, uint64_t id);
 
 /*
  * A copy of host_fd in the guest, at number `guest_fd` (any if negative), is
- * the result.  False: *error says why; 0 if the guest is gone.
+ * the result.  False: *error says why; 0 if the guest is gone.  The guest may
+ * have lowered its limit below that number (-EBADF), or just be opening
+ * something there (-EBUSY).
  */
 bool answer_descriptor(int listener, uint64_t id, int host_fd, int guest_fd,
                        bool cloexec, int *error);

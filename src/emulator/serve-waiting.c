@@ -3,6 +3,7 @@
  */
 #include "emulator/serve-waiting.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -189,7 +190,8 @@ static bool is_zero_timeout(const struct trapped *call, struct call what)
 
 /*
  * A copy gets a number in the window, too: outside of it, its short reads would
- * not be trapped.  (dup2 asks for a certain number and gets it.)
+ * not be trapped.  (dup2 asks for a certain number and gets it.)  Where it
+ * cannot be, the call is left to the kernel, which knows what is wrong with it.
  */
 static void serve_dup(struct service *service, const struct trapped *call,
                       struct call what)
@@ -198,20 +200,19 @@ static void serve_dup(struct service *service, const struct trapped *call,
     bool cloexec = from_fcntl && (int)call->args[1] == F_DUPFD_CLOEXEC;
     struct outlet *outlet = find_outlet(service, call);
     int host_fd = -1;
+    int least = from_fcntl ? (int)call->args[2] : 0;
     int guest_fd = -1;
-    int error = 0;
+    int error = -EBADF;
 
-    if (outlet) {
+    if (outlet && least >= 0) {
         host_fd = guest_task_fd_copy(call->tid, (int)call->args[0]);
-        guest_fd = window_reserve(&service->window, call->tid,
-                                  from_fcntl ? (int)call->args[2] : 0);
+        guest_fd = window_reserve(&service->window, call->tid, least);
     }
-    if (host_fd < 0 || guest_fd < 0)
+    if (host_fd >= 0 && guest_fd >= 0)
+        answer_descriptor(service->listener, call->id, host_fd, guest_fd,
+                          cloexec, &error);
+    if (error < 0)
         answer_continue(service->listener, call->id);
-    else if (!answer_descriptor(service->listener, call->id, host_fd, guest_fd,
-                                cloexec, &error) &&
-             error < 0)
-        answer_result(service->listener, call->id, error);
     if (guest_fd >= 0)
         window_release(&service->window, guest_fd);
     if (host_fd >= 0)

@@ -105,6 +105,28 @@ static int serving_find_instance(struct guest *guest, int guest_fd,
     return 0;
 }
 
+/* At a number of the window; at any where that cannot be. */
+static int answer_instance(struct serving *serving, int guest_end,
+                           bool cloexec)
+{
+    struct service *service = serving->service;
+    int guest_fd = window_reserve(&service->window, serving->call->tid, 0);
+    int error = -EBADF;
+
+    if (guest_fd >= 0) {
+        serving->answered =
+            answer_descriptor(service->listener, serving->call->id, guest_end,
+                              guest_fd, cloexec, &error);
+        window_release(&service->window, guest_fd);
+    }
+    if (!serving->answered && error < 0)
+        serving->answered =
+            answer_descriptor(service->listener, serving->call->id, guest_end,
+                              -1, cloexec, &error);
+    serving->gone = !serving->answered && error == 0;
+    return error;
+}
+
 static int serving_create_instance(struct guest *guest, bool nonblock,
                                    bool cloexec)
 {
@@ -112,24 +134,16 @@ static int serving_create_instance(struct guest *guest, bool nonblock,
     struct service *service = serving->service;
     struct outlet *outlet;
     int guest_end;
-    int guest_fd;
     int error =
         outlet_create(service->outlets, nonblock, &guest_end, &outlet);
 
     if (error < 0)
         return error;
     error = outlets_insert(service->outlets, outlet);
-    if (error == 0) {
-        guest_fd = window_reserve(&service->window, serving->call->tid, 0);
-        serving->answered =
-            answer_descriptor(service->listener, serving->call->id, guest_end,
-                              guest_fd, cloexec, &error);
-        if (guest_fd >= 0)
-            window_release(&service->window, guest_fd);
-        serving->gone = !serving->answered && error == 0;
-    } else {
+    if (error == 0)
+        error = answer_instance(serving, guest_end, cloexec);
+    else
         outlet_release(outlet);
-    }
     /* From here on the guest's copies, if it got any, keep the outlet. */
     close(guest_end);
     return error;

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +74,46 @@ static void short_read_through_a_dup_is_exact(void)
     CHECK(read(copy, bytes, 42) == SHORT_EVENT, "expected the event: %s",
           strerror(errno));
     close(copy);
+    guest_close(&q);
+}
+
+static void limit_descriptors(rlim_t soft)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+    limit.rlim_cur = soft;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+}
+
+/* F_DUPFD asks for a number that is no less than its argument. */
+static void copies_have_the_least_number_asked_for(void)
+{
+    static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC};
+    static const struct {
+        rlim_t limit;
+        int least;
+    } can[] = {{1024, 0}, {1024, 900}, {1024, 1000}, {64, 10}, {64, 60}},
+      cannot[] = {{1024, -1}, {1024, INT_MIN}, {1024, 1024}, {1024, 1 << 30},
+                  {64, 64}, {64, 100}, {64, 900}};
+    struct guest_queue q;
+    open_watching(&q);
+    for (size_t c = 0; c < GUEST_COUNT(commands); c++) {
+        for (size_t i = 0; i < GUEST_COUNT(can); i++) {
+            limit_descriptors(can[i].limit);
+            int copy = fcntl(q.fd, commands[c], can[i].least);
+            CHECK(copy >= can[i].least && copy < (int)can[i].limit,
+                  "limit %d: asked for %d, seen %d (%s)", (int)can[i].limit,
+                  can[i].least, copy, strerror(errno));
+            CHECK((fcntl(copy, F_GETFD) & FD_CLOEXEC) == (c ? FD_CLOEXEC : 0),
+                  "FD_CLOEXEC is not as asked for");
+            CHECK(guest_pending(copy) == 0, "expected a copy of the queue");
+            close(copy);
+        }
+        for (size_t i = 0; i < GUEST_COUNT(cannot); i++) {
+            limit_descriptors(cannot[i].limit);
+            CHECK_FAILS(fcntl(q.fd, commands[c], cannot[i].least), EINVAL);
+        }
+    }
     guest_close(&q);
 }
 
@@ -305,6 +347,7 @@ int main(int argc, char **argv)
     static const struct guest_case cases[] = {
         GUEST_CASE(dup_shares_queue_and_watches),
         GUEST_CASE(short_read_through_a_dup_is_exact),
+        GUEST_CASE(copies_have_the_least_number_asked_for),
         GUEST_CASE(child_adds_and_parent_sees),
         GUEST_CASE(event_read_by_one_is_gone_for_all),
         GUEST_CASE(close_here_while_another_reads),
