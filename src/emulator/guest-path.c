@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "emulator/guest-look.h"
 #include "emulator/guest-rights.h"
 #include "emulator/guest-root.h"
 #include "emulator/procfs.h"
@@ -297,7 +298,7 @@ static int walk_init(struct walk *walk, const char *path)
     if (error < 0)
         return error;
     walk->at = *path == '/' ? walk->root.host_fd
-                            : guest_task_open(walk->tid, "cwd");
+                            : guest_look_open(walk->tid, "cwd");
     if (walk->at < 0) {
         error = walk->at;
         goto out_root;

@@ -26,6 +26,9 @@ struct guest_rights {
 int guest_rights_init(void);
 void guest_rights_fini(void);
 
+/* Whether we may look into whatever process: CAP_SYS_PTRACE. */
+bool guest_rights_see_all(void);
+
 /*
  * The guest starts with our groups, and from now on guest_rights_are_ours may
  * say that of its rights.  True if that depends on guest_rights_changed being

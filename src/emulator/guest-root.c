@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "emulator/guest-look.h"
 #include "emulator/guest-task.h"
 #include "emulator/procfs.h"
 
@@ -59,16 +60,27 @@ void guest_root_init(void)
     pthread_once(&ours_once, open_ours);
 }
 
+static int place_of_guest(pid_t tid, struct statx *place)
+{
+    struct guest_look look = { 0 };
+    int error;
+
+    do
+        error = guest_task_place(tid, "root", place);
+    while (guest_look_again(&look, tid, error));
+    return error;
+}
+
 int guest_root_find(pid_t tid, struct guest_root *root)
 {
     struct statx place;
-    int error = guest_task_place(tid, "root", &place);
+    int error = place_of_guest(tid, &place);
 
     if (error < 0)
         return error;
     guest_root_init();
     root->ours = ours.host_fd >= 0 && is_same(&place, &ours.place);
-    root->host_fd = root->ours ? ours.host_fd : guest_task_open(tid, "root");
+    root->host_fd = root->ours ? ours.host_fd : guest_look_open(tid, "root");
     if (root->host_fd < 0)
         return root->host_fd;
     root->procfs = root->ours ? ours.procfs : procfs_is(root->host_fd);

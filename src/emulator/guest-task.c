@@ -130,13 +130,15 @@ void guest_credentials_fini(struct guest_credentials *credentials)
     credentials->groups = NULL;
 }
 
-bool guest_task_fd_in_use(pid_t tid, int guest_fd)
+int guest_task_fd_in_use(pid_t tid, int guest_fd)
 {
     char path[PROC_PATH_MAX];
     struct stat link;
 
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
-    return lstat(path, &link) == 0 || errno != ENOENT;
+    if (lstat(path, &link) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -errno;
 }
 
 /* The entries of a directory in /proc, which are numbers. */
@@ -279,6 +281,12 @@ static int ask_fd(int pidfd, void *what)
     return error;
 }
 
+/* Why a descriptor is not shown: there is none, or we may not look. */
+static int why_not_shown(void)
+{
+    return errno == EACCES || errno == EPERM ? -errno : -EBADF;
+}
+
 int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
 {
     char path[PROC_PATH_MAX];
@@ -287,10 +295,12 @@ int guest_task_fd_stat(pid_t tid, int guest_fd, struct stat *to)
     if (guest_fd < 0)
         return -EBADF;
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", tid, guest_fd);
+    if (lstat(path, &link) != 0)
+        return why_not_shown();
     /* The link's mode has r for read and w for write: O_PATH has neither. */
-    if (lstat(path, &link) != 0 || !(link.st_mode & (S_IRUSR | S_IWUSR)))
+    if (!(link.st_mode & (S_IRUSR | S_IWUSR)))
         return -EBADF;
-    return stat(path, to) == 0 ? 0 : -EBADF;
+    return stat(path, to) == 0 ? 0 : why_not_shown();
 }
 
 int guest_task_pipe_stat(pid_t tid, int guest_fd, struct stat *to)
@@ -318,15 +328,17 @@ int guest_task_fd_copy(pid_t tid, int guest_fd)
     return (int)host_fd;
 }
 
-bool guest_task_fd_blocks(pid_t tid, int guest_fd)
+int guest_task_fd_blocks(pid_t tid, int guest_fd)
 {
     char name[PROC_PATH_MAX];
     char text[512];
     const char *flags;
+    int got;
 
     snprintf(name, sizeof(name), "fdinfo/%d", guest_fd);
-    if (proc_read(tid, name, text, sizeof(text)) < 0)
-        return false;
+    got = proc_read(tid, name, text, sizeof(text));
+    if (got < 0)
+        return got;
     flags = status_find(text, "flags");
     return flags && !(strtoul(flags, NULL, 8) & O_NONBLOCK);
 }
@@ -362,6 +374,13 @@ static int stat_find(pid_t pid, char *state, pid_t *parent)
         return error;
     after = strrchr(text, ')'); /* the name before it may hold anything */
     return after && sscanf(after, ") %c %d", state, parent) == 2 ? 0 : -EPROTO;
+}
+
+void guest_task_name(pid_t tid, char name[GUEST_NAME_MAX])
+{
+    if (proc_read(tid, "comm", name, GUEST_NAME_MAX) <= 0)
+        stpcpy(name, "?");
+    name[strcspn(name, "\n")] = '\0';
 }
 
 char guest_task_state(pid_t pid)

@@ -7,7 +7,7 @@
  * to be still valid, since a tid may be another task by then.
  *
  * Threads: any.
- * Errors:  negative errno.
+ * Errors:  negative errno; -EACCES or -EPERM if we may not look (guest-look.h).
  */
 #pragma once
 
@@ -18,6 +18,7 @@
 
 enum {
     GUEST_GROUPS_MAX = 65536, /* NGROUPS_MAX */
+    GUEST_NAME_MAX = 16,      /* TASK_COMM_LEN */
 };
 
 /* Credentials for opening files, as /proc/TID/status shows them to us. */
@@ -44,7 +45,8 @@ bool guest_task_in_our_user_namespace(pid_t tid);
  */
 int guest_task_ids(pid_t tid, struct guest_credentials *);
 
-bool guest_task_fd_in_use(pid_t tid, int guest_fd);
+/* 1 or 0; -errno. */
+int guest_task_fd_in_use(pid_t tid, int guest_fd);
 
 /* How many descriptors it has; -errno. */
 int guest_task_fd_count(pid_t tid);
@@ -67,8 +69,8 @@ int guest_task_pipe_stat(pid_t tid, int guest_fd, struct stat *);
  */
 int guest_task_fd_copy(pid_t tid, int guest_fd);
 
-/* Whether a read of it that finds nothing shall wait (no O_NONBLOCK). */
-bool guest_task_fd_blocks(pid_t tid, int guest_fd);
+/* Whether a read of it that finds nothing shall wait (no O_NONBLOCK): 1 or 0. */
+int guest_task_fd_blocks(pid_t tid, int guest_fd);
 
 /*
  * The calling thread keeps a pidfd of the thread that it asked about last.  Who
@@ -83,6 +85,9 @@ int guest_task_open(pid_t tid, const char *link);
 
 /* Which directory that is, without opening it. */
 int guest_task_place(pid_t tid, const char *link, struct statx *);
+
+/* The name of its program, cut; "?" if it is gone. */
+void guest_task_name(pid_t tid, char name[GUEST_NAME_MAX]);
 
 /* The state letter of /proc/PID/stat; 0 if there is no such process. */
 char guest_task_state(pid_t pid);

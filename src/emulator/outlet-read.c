@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "emulator/answer.h"
+#include "emulator/guest-look.h"
 #include "emulator/guest-mem.h"
 #include "emulator/guest-signals.h"
 #include "emulator/guest-task.h"
@@ -115,6 +116,18 @@ static void unpark(struct outlet *outlet)
     outlets_attended(outlet->all, &outlet->attended);
 }
 
+/* Whether it is to wait; not if that may not be known. */
+static bool waits(const struct read_call *call)
+{
+    struct guest_look look = { 0 };
+    int blocks;
+
+    do
+        blocks = guest_task_fd_blocks(call->tid, call->guest_fd);
+    while (guest_look_again(&look, call->tid, blocks));
+    return blocks > 0;
+}
+
 void read_call_serve(struct outlet *outlet, struct read_call *call)
 {
     if (call_try(outlet, call)) {
@@ -124,7 +137,7 @@ void read_call_serve(struct outlet *outlet, struct read_call *call)
            EAGAIN, as the flags ask. */
         answer_continue(call->listener, call->id);
         free(call);
-    } else if (!guest_task_fd_blocks(call->tid, call->guest_fd)) {
+    } else if (!waits(call)) {
         answer_result(call->listener, call->id, -LINUX_EAGAIN);
         free(call);
     } else {

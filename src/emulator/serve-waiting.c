@@ -10,6 +10,7 @@
 
 #include "emulator/answer.h"
 #include "emulator/filter.h"
+#include "emulator/guest-look.h"
 #include "emulator/guest-mem.h"
 #include "emulator/guest-task.h"
 #include "emulator/outlet-read.h"
@@ -35,10 +36,14 @@ static void sync_outlets(struct service *service)
 static struct outlet *find_outlet(struct service *service,
                                   const struct trapped *call)
 {
+    struct guest_look look = { 0 };
     struct stat file;
+    int error;
 
-    if (guest_task_fd_stat(call->tid, (int)call->args[0], &file) < 0 ||
-        !answer_wanted(service->listener, call->id))
+    do
+        error = guest_task_fd_stat(call->tid, (int)call->args[0], &file);
+    while (guest_look_again(&look, call->tid, error));
+    if (error < 0 || !answer_wanted(service->listener, call->id))
         return NULL;
     return outlets_find(service->outlets, file.st_dev, file.st_ino);
 }

@@ -9,6 +9,7 @@
 
 #include "emulator/answer.h"
 #include "emulator/calls.h"
+#include "emulator/guest-look.h"
 #include "emulator/guest-mem.h"
 #include "emulator/guest-path.h"
 #include "emulator/guest-rights.h"
@@ -90,11 +91,21 @@ static int serving_find_instance(struct guest *guest, int guest_fd,
                                  struct vnotify_instance **instance)
 {
     struct serving *serving = (struct serving *)guest;
+    pid_t tid = serving->call->tid;
+    struct guest_look look = { 0 };
     struct stat file;
-    int error = guest_task_pipe_stat(serving->call->tid, guest_fd, &file);
+    int error;
 
+    do
+        error = guest_task_pipe_stat(tid, guest_fd, &file);
+    while (guest_look_again(&look, tid, error));
     if (!still_wanted(serving))
         return -ESRCH;
+    /* Linux has no such error here, so that nobody takes it for the path's. */
+    if (error == -EACCES || error == -EPERM) {
+        guest_look_complain(tid);
+        return -EPERM;
+    }
     if (error < 0)
         return error;
     serving->outlet = outlets_find(serving->service->outlets, file.st_dev,

@@ -107,7 +107,8 @@ static void adopt_orphans_if_needed(void)
 
     if (host_fd < 0)
         return;
-    if (read(host_fd, &scope, 1) == 1 && scope != '0' && geteuid() != 0)
+    if (read(host_fd, &scope, 1) == 1 && scope != '0' &&
+        !guest_rights_see_all())
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     close(host_fd);
 }

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "emulator/guest-look.h"
 #include "emulator/guest-task.h"
 
 enum {
@@ -54,6 +55,17 @@ static int least_clear(const struct window *window, pid_t tid)
     return in_use < 0 ? -1 : in_use + (int)(window->size / WINDOW_CLEAR);
 }
 
+static int fd_in_use(pid_t tid, int guest_fd)
+{
+    struct guest_look look = { 0 };
+    int in_use;
+
+    do
+        in_use = guest_task_fd_in_use(tid, guest_fd);
+    while (guest_look_again(&look, tid, in_use));
+    return in_use;
+}
+
 int window_reserve(struct window *window, pid_t tid, int least)
 {
     int clear = window->size ? least_clear(window, tid) : -1;
@@ -66,6 +78,7 @@ int window_reserve(struct window *window, pid_t tid, int least)
         int guest_fd = (int)(window->base + i);
         uint64_t bit = UINT64_C(1) << (i % 64);
         uint64_t before;
+        int in_use;
 
         if (guest_fd < least)
             return -1;
@@ -74,9 +87,12 @@ int window_reserve(struct window *window, pid_t tid, int least)
                                           memory_order_acquire);
         if (before & bit)
             continue;
-        if (!guest_task_fd_in_use(tid, guest_fd))
+        in_use = fd_in_use(tid, guest_fd);
+        if (in_use == 0)
             return guest_fd;
         window_release(window, guest_fd);
+        if (in_use < 0)
+            return -1; /* nor of the next */
     }
     return -1;
 }
