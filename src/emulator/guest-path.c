@@ -40,6 +40,7 @@ struct walk {
     int at;         /* where we are; owned unless it is root */
     bool own_proc;  /* in the procfs directory of the guest itself */
     bool follow;    /* a symlink as the last component */
+    bool directory; /* nothing else will do: a slash came last */
     unsigned links; /* followed so far */
     char *rest;     /* what is still to be walked; a buffer of ours */
 };
@@ -225,7 +226,9 @@ static int walk_step(struct walk *walk)
     memcpy(name, walk->rest, length);
     name[length] = '\0';
     left += strspn(left, "/");
-    last = !*left && !slash;
+    last = !*left;
+    if (last && slash)
+        walk->follow = walk->directory = true;
     if (!strcmp(name, ".") || !strcmp(name, "..")) {
         int error = 0;
 
@@ -237,8 +240,7 @@ static int walk_step(struct walk *walk)
         memmove(walk->rest, left, strlen(left) + 1);
         return error;
     }
-    /* `link/` is the directory behind the link: keep the slash's meaning. */
-    return walk_into(walk, name, !*left && slash ? "." : left, last);
+    return walk_into(walk, name, left, last);
 }
 
 /* All of the rest at once, if that cannot miss a procfs; -EXDEV: walk. */
@@ -281,11 +283,12 @@ static int walk_run(struct walk *walk)
     return 0;
 }
 
-static int check_target(int host_fd, unsigned how)
+static int check_target(const struct walk *walk, unsigned how)
 {
-    if ((how & GUEST_OPEN_DIRECTORY) && !is_directory(host_fd))
+    if ((walk->directory || (how & GUEST_OPEN_DIRECTORY)) &&
+        !is_directory(walk->at))
         return -ENOTDIR;
-    if (syscall(SYS_faccessat2, host_fd, "", R_OK,
+    if (syscall(SYS_faccessat2, walk->at, "", R_OK,
                 AT_EMPTY_PATH | AT_EACCESS) != 0)
         return -errno;
     return 0;
@@ -345,7 +348,7 @@ static int walk_as_guest(struct walk *walk, unsigned how)
         return error;
     error = walk_run(walk);
     if (error == 0)
-        error = check_target(walk->at, how);
+        error = check_target(walk, how);
     guest_rights_drop(&walk->rights);
     return error;
 }

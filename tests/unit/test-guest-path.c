@@ -103,6 +103,7 @@ static int make_tree(void **state)
     assert_int_equal(mkdir("sub", 0755), 0);
     assert_int_equal(mkdir("private", 0700), 0);
     assert_int_equal(mkdir("search", 0711), 0);
+    assert_int_equal(mkdir("list", 0744), 0);
     assert_int_equal(mknod("file", S_IFREG | 0644, 0), 0);
     assert_int_equal(mknod("search/file", S_IFREG | 0644, 0), 0);
     assert_int_equal(mknod("search/secret", S_IFREG | 0600, 0), 0);
@@ -120,7 +121,7 @@ static int remove_tree(void **state)
     static const char *const names[] = {
         "search/file", "search/secret", "file", "fifo", "link",
         "file-link", "loop", "absolute", "through-proc", "sub", "private",
-        "search",
+        "search", "list",
     };
 
     (void)state;
@@ -257,6 +258,30 @@ static void test_guest_path_has_the_guests_rights(void **state)
     assert_int_equal(access("private/.", R_OK | X_OK), 0);
 }
 
+static void into_chroot_as_nobody(void)
+{
+    into_chroot();
+    into_nobody();
+}
+
+/* A slash at the end asks for a directory, and for no right to search it. */
+static void test_guest_path_slash_does_not_search(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    start_guest(into_chroot_as_nobody);
+    assert_int_equal(resolves_to("/list", 0, "list"), 0);
+    assert_int_equal(resolves_to("/list/", 0, "list"), 0);
+    assert_int_equal(resolves_to("../list//", 0, "list"), 0);
+    assert_int_equal(open_error("/list/.", 0), -EACCES);
+    assert_int_equal(resolves_to("/absolute/", GUEST_OPEN_NOFOLLOW, "sub"), 0);
+    assert_int_equal(open_error("/file/", 0), -ENOTDIR);
+    assert_int_equal(open_error("/file-link/", 0), -ENOTDIR);
+    assert_int_equal(open_error("/search/secret/", 0), -ENOTDIR);
+    assert_int_equal(open_error("/missing/", 0), -ENOENT);
+}
+
 /* Nobody has told of a change: what can be seen is. */
 static void test_guest_path_rights_are_ours_until_they_change(void **state)
 {
@@ -294,6 +319,7 @@ int main(void)
         TEST(test_guest_path_self_is_the_guest),
         TEST(test_guest_path_stays_in_the_guests_root),
         TEST(test_guest_path_has_the_guests_rights),
+        TEST(test_guest_path_slash_does_not_search),
         TEST(test_guest_path_rights_are_ours_until_they_change),
     };
 
