@@ -3,8 +3,8 @@
  *
  * process_vm_readv and process_vm_writev respect the guest's page protections,
  * as its own access would.  Where they are refused outright (by a security
- * module, or to who has not the guest's user), /proc/TID/mem is used.  That knows
- * no protections: what is not there at all is EFAULT still.
+ * module, or to who has not the guest's user), /proc/TID/mem is used.  That
+ * knows no protections: what is not there at all is EFAULT still.
  */
 #include "emulator/guest-mem.h"
 

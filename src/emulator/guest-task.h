@@ -69,7 +69,7 @@ int guest_task_pipe_stat(pid_t tid, int guest_fd, struct stat *);
  */
 int guest_task_fd_copy(pid_t tid, int guest_fd);
 
-/* Whether a read of it that finds nothing shall wait (no O_NONBLOCK): 1 or 0. */
+/* Whether a read that finds nothing shall wait (no O_NONBLOCK): 1 or 0. */
 int guest_task_fd_blocks(pid_t tid, int guest_fd);
 
 /*

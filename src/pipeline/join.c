@@ -224,6 +224,7 @@ static int make_watch(struct joining *j, struct watch **watch)
 int join_publish(struct joining *j)
 {
     struct vnotify_instance *instance = j->instance;
+    bool is_dir = j->vnode->is_dir; /* what is published may have ended */
     struct watch *watch;
     int result = make_watch(j, &watch);
 
@@ -241,7 +242,7 @@ int join_publish(struct joining *j)
     } while (result == -ENOENT); /* removed again meanwhile */
     if (!j->published && watch != NULL)
         watch_release(j->engine, watch);
-    if (j->published && j->vnode->is_dir)
+    if (j->published && is_dir)
         order_listing(j);
     return result;
 }
