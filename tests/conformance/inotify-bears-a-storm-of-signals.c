@@ -97,11 +97,14 @@ static void *run_body(void *argument)
 
 /*
  * A call that a signal has ended still has its handler; another one may have
- * been started meanwhile, which keeps one descriptor.
+ * been started meanwhile, which keeps one descriptor.  It has that before it
+ * runs, and the first ones may be about to be started: so threads are counted
+ * first.
  */
 static int descriptors_beside_threads(void)
 {
-    return guest_supervisor_descriptors() - guest_supervisor_threads();
+    int threads = guest_supervisor_threads();
+    return guest_supervisor_descriptors() - threads;
 }
 
 static void expect_descriptors_back(int before)
