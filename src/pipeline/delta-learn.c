@@ -34,28 +34,6 @@ bool delta_moved_in(const struct delta *delta, const struct change *come)
            come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
 }
 
-/* Not renamed within the directory: it lives on elsewhere. */
-static bool moved_out(const struct delta *delta, const struct change *gone)
-{
-    if (!gone->lives)
-        return false;
-    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
-        if (delta->changes[i].ino == gone->ino)
-            return false;
-    return true;
-}
-
-bool delta_has_crossed(const struct delta *delta)
-{
-    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
-        if (delta_moved_in(delta, &delta->changes[i]))
-            return true;
-    for (uint32_t i = 0; i < delta->gone; i++)
-        if (moved_out(delta, &delta->changes[i]))
-            return true;
-    return false;
-}
-
 void change_learn(struct change *change, int host_fd, const char *name)
 {
     struct look look;

@@ -112,9 +112,6 @@ bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
  */
 bool delta_moved_in(const struct delta *, const struct change *come);
 
-/* Was anything surely moved in, or out of the directory? */
-bool delta_has_crossed(const struct delta *);
-
 /* NULL when memory is out.  Freed with arena_free. */
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,
                            const struct snapshot *after);

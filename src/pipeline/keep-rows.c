@@ -66,14 +66,16 @@ static uint32_t written_unseen(const struct keeper *k, const struct look *look)
 /*
  * A file with one name that was born since is new; what was renamed into the
  * directory is not.  "Since" is since the listing before began: what was born
- * while it was made need not be in it.  Where something was renamed in or out,
- * and it is not clear what, it may be this, if it was touched since its birth.
+ * while it was made need not be in it.  Where something was renamed in or out
+ * it may be this, if it was touched since its birth.
  */
 static int64_t born_after(const struct keeper *k, const struct change *come)
 {
+    bool crossed = k->offer != NULL && k->offer->crossed_ns != 0;
+
     if (come != NULL && come->is_new)
         return INT64_MIN;
-    return k->first || (k->crossed && (come == NULL || !come->untouched))
+    return k->first || (crossed && (come == NULL || !come->untouched))
                ? INT64_MAX
                : k->children->begun_rt_ns - BIRTH_TICK_NS;
 }

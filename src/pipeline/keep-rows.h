@@ -22,8 +22,6 @@ struct keeper {
     bool first;           /* what is there now has no history */
     bool again;           /* entries may have no row, or rows too little */
     bool lacks;           /* entries may have no row: children.lacking */
-    bool crossed;         /* something was renamed in or out, and any of what is
-                             new may be that */
     bool renewing;        /* the entry is another file than before */
     int64_t missed_rt_ns; /* children.missed_rt_ns before this pass */
 };

@@ -109,16 +109,6 @@ static const struct delta *since_followed(const struct offer *offer)
     return offer->for_rows != NULL ? offer->for_rows : offer->delta;
 }
 
-/* By the host's word, something has been renamed into the directory or out of
-   it.  Is it none of what is known to have been? */
-static bool has_crossed(const struct offer *offer)
-{
-    const struct delta *delta = since_followed(offer);
-
-    return offer != NULL && offer->crossed_ns != 0 &&
-           (delta == NULL || !delta_has_crossed(delta));
-}
-
 static int follow(struct keeper *k)
 {
     struct children *children = k->children;
@@ -127,7 +117,6 @@ static int follow(struct keeper *k)
     int err;
 
     k->first = children->listing == 0;
-    k->crossed = has_crossed(k->offer);
     if (!k->again && !k->lacks && delta != NULL &&
         delta->before_id == children->listing && delta->after_id == listing->id)
         err = follow_delta(k, delta);
