@@ -19,8 +19,10 @@
 #include "pipeline/sweep.h"
 
 enum {
-    BATCH = 256,   /* knotes that are given back at once: a few milliseconds */
-    YOUNG_MAX = 5, /* times that what has just changed is waited for */
+    BATCH = 256,    /* knotes that are given back at once: a few milliseconds */
+    LATER_MAX = 20, /* ticks that what is busy or has just changed is waited for */
+    /* A sweep does not see opens; and of a close only what was written since. */
+    NOTED_ALONE = NOTE_OPENS | VN_IN_CLOSE_WRITE,
 };
 
 struct candidate {
@@ -29,8 +31,8 @@ struct candidate {
 };
 
 struct batch {
-    bool has_young; /* some have changed too lately: the next change may bear
-                       the same time */
+    bool later; /* some could go soon: their directory is being served, or they
+                   have just changed, and the next change may bear that time */
     uint32_t count;
     struct candidate rows[BATCH];
 };
@@ -48,12 +50,30 @@ static bool try_claim(struct vnotify *engine, struct vnode *vnode)
                       BARRIER_UNCOUNTED) == CLAIM_TAKEN;
 }
 
-static void claim(struct vnotify *engine, struct vnode *vnode)
+/* For a while: whose listing fails is held until it succeeds. */
+static bool await_claim(struct vnotify *engine, struct vnode *vnode)
 {
     const struct timespec nap = { .tv_nsec = CLAIM_NAP_NS };
+    uint64_t give_up = now_ns() + BIRTH_TICK_NS;
 
-    while (!try_claim(engine, vnode))
+    while (!try_claim(engine, vnode)) {
+        if (now_ns() > give_up)
+            return false;
         nanosleep(&nap, NULL);
+    }
+    return true;
+}
+
+/* Holder.  V5: a watch that joins asks for content before it waits for rows. */
+static bool may_be_swept(const struct vnode *dir)
+{
+    const struct children *children = more(dir)->children;
+
+    return children != NULL &&
+           ((children->wanted |
+             atomic_load_explicit(&more(dir)->content, /* V5 */
+                                  memory_order_acquire)) &
+            NOTED_ALONE) == 0;
 }
 
 static bool looks(struct vnotify *engine, const struct row *row,
@@ -65,21 +85,21 @@ static bool looks(struct vnotify *engine, const struct row *row,
     if (vnode_look(engine, row->child->vnode, &look) != 0 || look.links == 0)
         return false;
     if (look.changed > rt - BIRTH_TICK_NS && look.changed <= rt) {
-        batch->has_young = true;
+        batch->later = true;
         return false;
     }
     *footprint = footprint_of(&look);
     return true;
 }
 
-/* Holder of the directory.  A sweep does not see opens: those rows stay. */
+/* Holder of the directory. */
 static void choose(struct vnotify *engine, const struct vnode *dir,
                    struct batch *batch)
 {
     const struct children *children = more(dir)->children;
 
     batch->count = 0;
-    if (children == NULL || (children->wanted & NOTE_OPENS) != 0)
+    if (!may_be_swept(dir))
         return;
     for (uint32_t i = 0; i < children->count && batch->count < BATCH; i++) {
         const struct row *row = &children->rows[i];
@@ -166,15 +186,20 @@ static bool give_back_of(struct vnotify *engine, struct vnode *dir,
 {
     uint32_t given;
 
-    if (!try_claim(engine, dir))
+    if (!try_claim(engine, dir)) {
+        batch->later = true;
         return false;
+    }
     choose(engine, dir, batch);
     worker_give_back(engine, dir);
     if (batch->count == 0)
         return false;
     barrier_await(&engine->barrier, barrier_request(&engine->barrier));
-    claim(engine, dir);
-    given = give_back_batch(engine, dir, batch);
+    if (!await_claim(engine, dir)) {
+        batch->later = true;
+        return false;
+    }
+    given = may_be_swept(dir) ? give_back_batch(engine, dir, batch) : 0;
     if (given != 0)
         order_sweep(engine, dir);
     worker_give_back(engine, dir);
@@ -188,7 +213,7 @@ static bool give_back_some(struct vnotify *engine, struct batch *batch,
     bool given = false;
     int ends = 0;
 
-    batch->has_young = false;
+    batch->later = false;
     while (!given && ends < 2) {
         struct vnode *dir = registry_next_dir(&engine->registry, at);
 
@@ -215,11 +240,11 @@ bool give_back_knotes(struct vnotify *engine)
         return false;
     /* relaxed: a bound.  They would be parked again at once. */
     atomic_store_explicit(&engine->watch_budget, 0, memory_order_relaxed);
-    for (int tries = 0; !given && tries <= YOUNG_MAX; tries++) {
-        if (tries > 0) /* for what was too young */
+    for (int tries = 0; !given && tries <= LATER_MAX; tries++) {
+        if (tries > 0)
             nanosleep(&tick, NULL);
         given = give_back_some(engine, batch, &at);
-        if (!batch->has_young)
+        if (!batch->later)
             break;
     }
     /* relaxed: of cost alone */

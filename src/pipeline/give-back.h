@@ -19,7 +19,8 @@ uint32_t give_back_refusals(const struct vnotify *);
 
 /*
  * Lets some rows' knotes go, and has them swept from now on; no row is parked
- * any more.  Nothing is told twice or missed for it, but that what happens at
- * this very time may be told twice.  False: there are none that could go.
+ * any more.  Nothing is missed for it; what happens at this very time may be
+ * told twice.  False: there are none that could go: also those stay whose
+ * directory's watches ask for what sweeps do not see.
  */
 bool give_back_knotes(struct vnotify *);

@@ -165,6 +165,26 @@ static void test_kq_parked_removal_is_told_once(void **state)
     kq_close(fx->kq, another);
 }
 
+/* What its id stands for can be had as before, until kq_close. */
+static void test_kq_parked_loses_its_knote_alone(void **state)
+{
+    struct fixture *fx = *state;
+    int idents[2];
+    watch_both(fx, idents);
+    assert_int_equal(change(fx, (uintptr_t)idents[PARKED], EVFILT_VNODE,
+                            EV_DELETE, 0),
+                     0);
+    make_file("p/d/new", "");
+    expect_nothing(fx);
+    assert_int_equal(change(fx, (uintptr_t)idents[PARKED], EVFILT_VNODE,
+                            EV_DELETE, 0),
+                     -ENOENT);
+    int fd = kq_reopen(fx->kq, idents[PARKED], KQ_TO_LIST);
+    assert_true(fd >= 0);
+    close(fd);
+    close_both(fx, idents);
+}
+
 static void test_kq_parking_keeps_what_is_pending(void **state)
 {
     struct fixture *fx = *state;
@@ -205,7 +225,7 @@ static void test_kq_parked_is_had_again(void **state)
     chmod("moved", 0750);
     expect(fx, idents[PARKED], 0);
     assert_int_equal(change(fx, (uintptr_t)idents[PARKED], EVFILT_VNODE,
-                            EV_DELETE, 0),
+                            EV_DISABLE, 0),
                      -EINVAL);
     close_both(fx, idents);
     make_file("moved/new", "");
@@ -369,6 +389,7 @@ static void test_kq_other_things_are_not_parked(void **state)
 static const struct CMUnitTest tests[] = {
     KQ_TEST(test_kq_parked_posts_what_open_posts),
     KQ_TEST(test_kq_parked_removal_is_told_once),
+    KQ_TEST(test_kq_parked_loses_its_knote_alone),
     KQ_TEST(test_kq_parking_keeps_what_is_pending),
     KQ_TEST(test_kq_parked_is_had_again),
     KQ_TEST(test_kq_parked_gone_is_stale),
