@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "emulator/answer.h"
@@ -22,9 +23,9 @@
  */
 enum {
     LINUX_ERESTARTSYS = 512,
-    /* Looks in a row that find a signal which another thread may have been told
-       of: that one would have taken it by now. */
-    DOUBTS_MAX = 3,
+    /* How long a signal waits that another thread may have been told of, until
+       it is taken for this one's: that one would have taken it by then. */
+    DOUBT_NS = 60 * 1000 * 1000,
 };
 
 /* The guest of read.h, as far as a read needs one. */
@@ -116,7 +117,8 @@ static void unpark(struct outlet *outlet)
     outlets_attended(outlet->all, &outlet->attended);
 }
 
-/* Whether it is to wait; not if that may not be known. */
+/* Whether it is to wait; not if that may not be known.  Where we have no room to
+   look, it waits: most that are not ready do. */
 static bool waits(const struct read_call *call)
 {
     struct guest_look look = { 0 };
@@ -125,7 +127,8 @@ static bool waits(const struct read_call *call)
     do
         blocks = guest_task_fd_blocks(call->tid, call->guest_fd);
     while (guest_look_again(&look, call->tid, blocks));
-    return blocks > 0;
+    return blocks > 0 || blocks == -EMFILE || blocks == -ENFILE ||
+           blocks == -ENOMEM;
 }
 
 void read_call_serve(struct outlet *outlet, struct read_call *call)
@@ -145,6 +148,14 @@ void read_call_serve(struct outlet *outlet, struct read_call *call)
     }
 }
 
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /*
  * Has a signal ended the call?  Where it is not sure that the thread was told of
  * it, the kernel would hand ERESTARTSYS to the program as it is: so it is EINTR
@@ -153,9 +164,14 @@ void read_call_serve(struct outlet *outlet, struct read_call *call)
 static bool call_interrupted(struct read_call *call)
 {
     enum guest_signals signals = guest_signals(call->tid);
+    uint64_t now = monotonic_ns();
 
-    call->doubts = signals == GUEST_SIGNALS_MAYBE ? call->doubts + 1 : 0;
-    if (signals != GUEST_SIGNALS_OWN && call->doubts < DOUBTS_MAX)
+    if (signals == GUEST_SIGNALS_NONE)
+        call->doubted_ns = 0;
+    else if (call->doubted_ns == 0)
+        call->doubted_ns = now;
+    if (signals == GUEST_SIGNALS_NONE ||
+        (signals == GUEST_SIGNALS_MAYBE && now < call->doubted_ns + DOUBT_NS))
         return false;
     answer_result(call->listener, call->id,
                   signals == GUEST_SIGNALS_OWN ? -LINUX_ERESTARTSYS

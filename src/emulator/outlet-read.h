@@ -29,7 +29,7 @@ struct read_call {
     pid_t tid;
     int guest_fd;
     bool vectored;
-    unsigned doubts; /* looks in a row: guest-signals.h */
+    uint64_t doubted_ns; /* since when GUEST_SIGNALS_MAYBE is seen; 0 */
     struct read_call *next;
     size_t count;
     struct inotify_iovec iov[];

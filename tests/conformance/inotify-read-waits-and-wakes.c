@@ -291,8 +291,13 @@ static pid_t fork_reader(size_t size)
     CHECK(pid >= 0, "fork: %s", strerror(errno));
     if (pid == 0) {
         const struct rlimit none = {0, 0};
+        ssize_t got;
         setrlimit(RLIMIT_CORE, &none);
-        _exit(read(inotify_fd, bytes, size) < 0 ? 1 : 2);
+        /* In a process of several threads, as QEMU's, it may be EINTR. */
+        do
+            got = read(inotify_fd, bytes, size);
+        while (got < 0 && errno == EINTR);
+        _exit(got < 0 ? 1 : 2);
     }
     close(inotify_fd);
     guest_await_asleep(pid);
