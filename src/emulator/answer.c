@@ -73,8 +73,10 @@ bool answer_descriptor(int listener, uint64_t id, int host_fd, int guest_fd,
     if (result == -EINVAL) { /* Linux before 5.14: in two steps */
         add.flags &= ~(uint32_t)SECCOMP_ADDFD_FLAG_SEND;
         result = add_descriptor(listener, &add);
-        if (result >= 0 && answer_result(listener, id, result))
+        if (result >= 0 && answer_result(listener, id, result)) {
+            *error = 0;
             return true;
+        }
         /* The copy in the guest cannot be taken back: it leaks there. */
         result = result < 0 ? result : -ENOENT;
     }

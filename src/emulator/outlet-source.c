@@ -89,11 +89,13 @@ static void packet_add(struct outlet *outlet, const char *packet, size_t bytes)
     size_t whole = 0;
 
     while (bytes - whole >= sizeof(struct vnotify_event)) {
-        size_t event = outlet_event_bytes(packet + whole);
+        struct vnotify_event event;
 
-        if (event > OUTLET_EVENT_MAX || event > bytes - whole)
+        memcpy(&event, packet + whole, sizeof(event));
+        if (event.len > bytes - whole - sizeof(event) ||
+            event.len > OUTLET_EVENT_MAX - sizeof(event))
             break;
-        whole += event;
+        whole += sizeof(event) + event.len;
     }
     outlet_backlog_add(outlet, packet, whole);
 }

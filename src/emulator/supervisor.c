@@ -40,7 +40,11 @@
 #include "emulator/service.h"
 
 enum {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    END_GRACE_S = 60, /* what they have found is said at the very end */
+#else
     END_GRACE_S = 2,
+#endif
 };
 
 struct supervisor {

@@ -198,8 +198,10 @@ static void init_replaces_nothing(void)
     pthread_t opens;
     int fd = -1, low[INIT_BESIDE];
     guest_touch("file");
-    for (int i = 0; fd < INIT_BESIDE - 1; i++)
+    for (int i = 0; fd < INIT_BESIDE - 1; i++) {
         low[i] = fd = open("file", O_RDONLY | O_CLOEXEC);
+        CHECK(fd >= 0, "%d descriptors: %s", INIT_BESIDE, strerror(errno));
+    }
     start(&opens, open_one_file);
     for (int i = 0; i < (guest_foreign() ? FOREIGN_ROUNDS : ROUNDS); i++) {
         int inotify_fd = inotify_init1(IN_CLOEXEC);
