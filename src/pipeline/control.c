@@ -321,8 +321,9 @@ static bool has_room_now(struct vnotify *engine, int result, uint32_t refusals)
            give_back_knotes(engine);
 }
 
-int vnotify_add_watch_opened(struct vnotify_instance *instance, int host_fd,
-                             const char *path, uint32_t mask)
+/* Of what is open at host_fd, or else, opened anew each time, by its path. */
+static int add_watch(struct vnotify_instance *instance, bool is_open,
+                     int host_fd, const char *path, uint32_t mask)
 {
     struct vnotify *engine = instance->engine;
     uint32_t refusals;
@@ -337,35 +338,29 @@ int vnotify_add_watch_opened(struct vnotify_instance *instance, int host_fd,
         };
 
         refusals = give_back_refusals(engine);
-        result = try_add_watch(instance, &opened, mask);
-    } while (has_room_now(engine, result, refusals));
-    return result;
-}
-
-int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
-                         uint32_t mask)
-{
-    return vnotify_add_watch_opened(instance, host_fd, NULL, mask);
-}
-
-int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
-                      uint32_t mask)
-{
-    struct vnotify *engine = instance->engine;
-    uint32_t refusals;
-    int result = check_mask(mask);
-
-    if (result != 0)
-        return result;
-    do {
-        struct opened opened;
-
-        refusals = give_back_refusals(engine);
-        result = opened_by_path(engine, path, mask, &opened);
+        result = is_open ? 0 : opened_by_path(engine, path, mask, &opened);
         if (result != 0)
             return result;
         result = try_add_watch(instance, &opened, mask);
         opened_close(&opened);
     } while (has_room_now(engine, result, refusals));
     return result;
+}
+
+int vnotify_add_watch_opened(struct vnotify_instance *instance, int host_fd,
+                             const char *path, uint32_t mask)
+{
+    return add_watch(instance, true, host_fd, path, mask);
+}
+
+int vnotify_add_watch_fd(struct vnotify_instance *instance, int host_fd,
+                         uint32_t mask)
+{
+    return add_watch(instance, true, host_fd, NULL, mask);
+}
+
+int vnotify_add_watch(struct vnotify_instance *instance, const char *path,
+                      uint32_t mask)
+{
+    return add_watch(instance, false, -1, path, mask);
 }

@@ -244,12 +244,17 @@ struct vnode *registry_get(struct registry *registry, const struct look *look,
     return vnode;
 }
 
-void registry_displace(struct registry *registry, struct vnode *vnode)
+static void displace(struct registry *registry, struct vnode *vnode)
 {
-    pthread_mutex_lock(&registry->lock);
     if (!vnode->displaced)
         take_out(registry, vnode);
     vnode->displaced = true;
+}
+
+void registry_displace(struct registry *registry, struct vnode *vnode)
+{
+    pthread_mutex_lock(&registry->lock);
+    displace(registry, vnode);
     pthread_mutex_unlock(&registry->lock);
 }
 
@@ -259,10 +264,8 @@ bool registry_displace_alone(struct registry *registry, struct vnode *vnode)
 
     pthread_mutex_lock(&registry->lock);
     alone = vnode->users == 1 && !vnode->displaced;
-    if (alone) {
-        take_out(registry, vnode);
-        vnode->displaced = true;
-    }
+    if (alone)
+        displace(registry, vnode);
     pthread_mutex_unlock(&registry->lock);
     return alone;
 }
