@@ -56,7 +56,8 @@ struct vnotify_config {
                               nothing: the rest stays owed. */
     bool ordered;          /* keep the host's order across the directories of
                               an instance as well as notes allow; a slow
-                              directory then delays the others by 5 ms at most */
+                              directory then delays the others by 5 ms at most,
+                              a lack of CPUs by 100 ms */
     int fd_budget;         /* descriptors to spend on what is in watched
                               directories, so that changes in it are noted;
                               the rest is compared by stat fields, at times.

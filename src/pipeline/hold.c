@@ -11,16 +11,12 @@ static bool is_reached(struct dispatch *d, const struct untold *untold)
            barrier_reached(&d->engine->barrier, untold->hold_ticket);
 }
 
-/* vnotify_sync counts on it: what its first barrier says has to do. */
-static bool is_awaited(struct dispatch *d, const struct untold *untold)
+/* Does vnotify_sync count on it?  What its first barrier says has to do then. */
+static bool is_counted_on(struct dispatch *d, const struct untold *untold)
 {
     /* E1: relaxed: sync asked for the barrier after it had stored this */
-    uint64_t held_by = atomic_load_explicit(&d->engine->held_by_ns,
-                                            memory_order_relaxed);
-
-    return untold->hold_since_ns <= held_by &&
-           (untold->prolonged ||
-            barrier_reached(&d->engine->barrier, untold->hold_ticket));
+    return untold->hold_since_ns <=
+           atomic_load_explicit(&d->engine->held_by_ns, memory_order_relaxed);
 }
 
 void hold_end(struct dispatch *d, struct watch *watch)
@@ -44,7 +40,7 @@ void hold_look(struct dispatch *d, const struct watch *watch,
     bool slow = atomic_load_explicit(&d->engine->slow_busy,
                                      memory_order_relaxed) != 0;
     uint64_t skew = kq_rename_skew_ns(d->engine->kq), waited;
-    bool reached, awaited, due, overdue, all_here;
+    bool reached, counted, awaited, due, late, overdue, all_here;
 
     source->may_wait = source->may_wait_long = !alone;
     source->may_precede = !alone || has_children;
@@ -52,16 +48,22 @@ void hold_look(struct dispatch *d, const struct watch *watch,
         return;
     waited = now_ns() - untold->hold_since_ns;
     reached = is_reached(d, untold);
-    awaited = is_awaited(d, untold);
+    counted = is_counted_on(d, untold);
+    awaited = counted &&
+              (untold->prolonged ||
+               barrier_reached(&d->engine->barrier, untold->hold_ticket));
     due = untold->prolonged || reached;
-    overdue = awaited ||
-              waited >= (slow || due ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+    late = waited >= (slow ? HOLD_NS_MAX : HOLD_IDLE_NS_MAX) + skew;
+    overdue = late || awaited || (due && waited >= HOLD_NS_MAX + skew);
     all_here = awaited || (reached && !untold->grown);
     source->may_wait = !alone && !all_here && !overdue;
     source->may_wait_long =
         !alone && !all_here && waited < d->engine->hold_long_ns + skew;
-    source->may_precede = source->may_precede && !overdue;
+    source->may_lack_names = source->may_lack_names && !overdue;
+    source->may_precede = source->may_precede && !late;
     source->is_due = due;
+    source->is_awaited = awaited;
+    source->is_awaited_soon = counted && !awaited;
 }
 
 /*
@@ -78,19 +80,27 @@ static bool nothing_under_way(struct dispatch *d)
            handoff_empty(&d->instance->inbox);
 }
 
-/* With `ordered`: may everything wait?  Not for the order alone once something
-   is due, nor with what lacks something once something is overdue. */
+/*
+ * With `ordered`: may everything wait?  Not for the order alone once something
+ * is due, nor with what lacks something once something is late.  What
+ * vnotify_sync waits for may wait with what it waits for as well: the barrier
+ * that the one still waits for comes before sync returns.
+ */
 static bool all_may_wait(const struct plan_source *sources, uint32_t count)
 {
     bool any_due = false, any_lacks = false;
+    bool any_awaited = false, lacks_for_sync = false;
 
     for (uint32_t i = 0; i < count; i++) {
         if (!sources[i].may_precede)
             return false;
         any_due = any_due || sources[i].is_due;
         any_lacks = any_lacks || sources[i].waits;
+        any_awaited = any_awaited || sources[i].is_awaited;
+        lacks_for_sync = lacks_for_sync ||
+                         (sources[i].waits && sources[i].is_awaited_soon);
     }
-    return any_lacks || !any_due;
+    return any_awaited ? lacks_for_sync : any_lacks || !any_due;
 }
 
 void hold_settle(struct dispatch *d, struct plan_source *sources,

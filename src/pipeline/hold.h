@@ -33,7 +33,8 @@ void hold_end(struct dispatch *, struct watch *);
  * for more only while more can come.  To keep the host's order
  * (vnotify_config.ordered), all wait while it can, until a barrier of one of
  * them is reached and nobody lacks anything, or until one of them has waited
- * long enough; from then on those alone that lack something.
+ * for 100 ms, 5 while a slow directory is listed; from then on those alone that
+ * lack something.
  */
 void hold_settle(struct dispatch *, struct plan_source *, uint32_t count,
                  bool any);

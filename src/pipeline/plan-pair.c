@@ -336,8 +336,7 @@ static bool lacks_names(const struct plan_source *source)
 static void wait_for_listings(struct plan_source *sources, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (sources[i].may_lack_names && sources[i].may_precede &&
-            lacks_names(&sources[i]))
+        if (sources[i].may_lack_names && lacks_names(&sources[i]))
             sources[i].waits = true;
 }
 

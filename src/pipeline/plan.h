@@ -41,10 +41,14 @@ struct plan_source {
     bool may_wait_long;        /* in: so may what decides on the order: the end
                                   of what is gone, the name of what moved */
     bool may_lack_names;       /* in: rows may be older than the watch, which was
-                                  told a listing of its own */
-    bool may_precede;          /* in: something earlier may yet come; hold.c's */
+                                  told a listing of its own, and it may wait */
+    bool may_precede;          /* in: something earlier may yet come; hold.c's,
+                                  these four */
     bool is_due;               /* in: it has waited for all that there was when
-                                  it began to; hold.c's */
+                                  it began to */
+    bool is_awaited;           /* in: vnotify_sync waits for it, and its barrier
+                                  is reached: it need not wait for itself */
+    bool is_awaited_soon;      /* in: the same, but for the barrier */
     bool waits;                /* out of plan_pair; in of plan_order */
     bool waits_long;           /* out: it waits for that, or with one that
                                   does */
