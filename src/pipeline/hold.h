@@ -8,7 +8,8 @@
  * nothing of.  So if the watch has grown, and still lacks something, the hold
  * is renewed with another barrier, until it has lasted as long as it may: 5 ms
  * once a first barrier was reached (HOLD_NS_MAX), 100 ms for what waits long.
- * What vnotify_sync waits for is told when its first barrier is reached.
+ * What vnotify_sync waits for is told when its first barrier is reached, or, to
+ * keep the order, when those of all that sync waits for are.
  *
  * Threads: the holder of the instance's claim.
  */
