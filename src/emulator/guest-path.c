@@ -6,7 +6,8 @@
  * the guest's root, not ours.  Where nothing can come between, the kernel does
  * the rest at once: from a directory outside procfs, in a root that is ours
  * too, openat2(RESOLVE_NO_XDEV) goes as far as it likes and cannot get to a
- * procfs without failing.
+ * procfs without failing; and across mounts, without symlinks or "..", what went
+ * into a procfs ends in it.
  */
 #include "emulator/guest-path.h"
 
@@ -243,24 +244,52 @@ static int walk_step(struct walk *walk)
     return walk_into(walk, name, left, last);
 }
 
-/* All of the rest at once, if that cannot miss a procfs; -EXDEV: walk. */
-static int walk_fast(const struct walk *walk)
+/* A ".." in it, or anything that looks like one. */
+static bool may_go_up(const char *path)
+{
+    return strstr(path, "..") != NULL;
+}
+
+static int walk_openat2(const struct walk *walk, uint64_t resolve)
 {
     struct open_how how = {
         .flags = O_PATH | O_CLOEXEC | (walk->follow ? 0 : O_NOFOLLOW),
-        .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+        .resolve = resolve | RESOLVE_NO_MAGICLINKS,
     };
-    long host_fd;
+    long host_fd =
+        syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
+
+    return host_fd < 0 ? -errno : (int)host_fd;
+}
+
+/* Through mounts; -EXDEV: not at once. */
+static int walk_through(const struct walk *walk)
+{
+    int host_fd = may_go_up(walk->rest)
+                      ? -EXDEV
+                      : walk_openat2(walk, RESOLVE_NO_SYMLINKS);
+
+    if (host_fd >= 0 && procfs_is(host_fd)) {
+        close(host_fd);
+        return -EXDEV;
+    }
+    /* A procfs may have refused us what it shows the guest. */
+    return host_fd < 0 ? -EXDEV : host_fd;
+}
+
+/* All of the rest at once, if that cannot miss a procfs; -EXDEV: walk. */
+static int walk_fast(const struct walk *walk)
+{
+    int host_fd;
 
     if (!walk->root.ours || (walk->at == walk->root.host_fd
                                  ? walk->root.procfs
                                  : procfs_is(walk->at)))
         return -EXDEV;
-    host_fd = syscall(SYS_openat2, walk->at, walk->rest, &how, sizeof(how));
-    if (host_fd >= 0)
-        return (int)host_fd;
-    return errno == EXDEV || errno == ENOSYS || errno == EAGAIN ? -EXDEV
-                                                                : -errno;
+    host_fd = walk_openat2(walk, RESOLVE_NO_XDEV);
+    if (host_fd == -EXDEV)
+        return walk_through(walk);
+    return host_fd == -ENOSYS || host_fd == -EAGAIN ? -EXDEV : host_fd;
 }
 
 /* To the end of the path: walk->at is the target then. */

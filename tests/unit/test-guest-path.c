@@ -308,6 +308,25 @@ static void test_guest_path_rights_are_ours_until_they_change(void **state)
     assert_int_equal(guest_rights_init(), 0);
 }
 
+static void test_guest_path_goes_through_mounts(void **state)
+{
+    struct stat root, below;
+
+    (void)state;
+    if (stat("/dev", &below) != 0 || stat("/", &root) != 0 ||
+        below.st_dev == root.st_dev || access("/dev/shm", R_OK) != 0)
+        skip(); /* nothing is mounted there */
+    start_guest(NULL);
+    assert_int_equal(resolves_to("/dev", 0, "/dev"), 0);
+    assert_int_equal(resolves_to("/dev/shm/", 0, "/dev/shm"), 0);
+    assert_int_equal(resolves_to("/dev/shm/../null", 0, "/dev/null"), 0);
+    assert_int_equal(resolves_to("/proc/../dev/shm", 0, "/dev/shm"), 0);
+    assert_int_equal(resolves_to("/proc/self/../../dev", 0, "/dev"), 0);
+    assert_int_equal(resolves_to("/dev/./shm", 0, "/dev/shm"), 0);
+    assert_int_equal(open_error("/dev/null/", 0), -ENOTDIR);
+    assert_int_equal(open_error("/dev/shm/missing/x", 0), -ENOENT);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, stop_guest)
 
 int main(void)
@@ -320,6 +339,7 @@ int main(void)
         TEST(test_guest_path_stays_in_the_guests_root),
         TEST(test_guest_path_has_the_guests_rights),
         TEST(test_guest_path_slash_does_not_search),
+        TEST(test_guest_path_goes_through_mounts),
         TEST(test_guest_path_rights_are_ours_until_they_change),
     };
 
