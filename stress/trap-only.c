@@ -5,20 +5,24 @@
  *
  * The program runs natively, but each inotify_add_watch of its is trapped, as
  * vnotify's guests' are.  Before the kernel does it, this process reads the
- * path, opens what it names, looks at it and, if it is a directory, lists it:
- * with the call itself, what an emulator that learns names by listing has to
+ * path, opens what it names, looks at it and, if it is a directory, lists it;
+ * and if changes inside of its files are to be told, looks at each of them: with
+ * the call itself, what an emulator that learns by listing and comparing has to
  * do, and nothing else.  A floor for benchmarks; it takes absolute paths.
  *
  * Threads: one.  Exits with the program's status, 128 + N for signal N.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -67,12 +71,28 @@ static _Noreturn void run(int end, char **argv)
     give_up(argv[0], errno);
 }
 
-static void list(int fd)
+static void look(int dir_fd, const char *name)
 {
-    static char buf[LISTING_BYTES];
+    struct statx status;
 
-    while (syscall(SYS_getdents64, fd, buf, sizeof(buf)) > 0)
-        ;
+    statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &status);
+}
+
+/* Whoever looks later cannot tell what has changed since. */
+static void list(int fd, bool of_files)
+{
+    static _Alignas(struct dirent64) char buf[LISTING_BYTES];
+    ssize_t got;
+
+    while ((got = getdents64(fd, buf, sizeof(buf))) > 0) {
+        const struct dirent64 *entry;
+
+        for (ssize_t at = 0; of_files && at < got; at += entry->d_reclen) {
+            entry = (const struct dirent64 *)(buf + at);
+            if (entry->d_type == DT_REG)
+                look(fd, entry->d_name);
+        }
+    }
 }
 
 /* Failures are the program's to see, when the kernel does it. */
@@ -94,7 +114,7 @@ static void do_as_an_emulator(const struct seccomp_notif *call)
     if (fd < 0)
         return;
     if (fstat(fd, &what) == 0 && S_ISDIR(what.st_mode))
-        list(fd);
+        list(fd, (call->data.args[2] & (IN_MODIFY | IN_ATTRIB)) != 0);
     close(fd);
 }
 

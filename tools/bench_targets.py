@@ -124,7 +124,8 @@ def projects(benches):
                          subject='guest')),
            extent(column(rows_of(benches, 'devserver'), 'ready / native',
                          subject='trapped')) +
-           ': each add_watch trapped, its four primitives, and no more')
+           ': each add_watch trapped, its primitives, a look at each file '
+           'that may change, and no more')
     yield ('save to report - native, ms', '<= 1',
            extent(column(rows_of(benches, 'devserver', 1), 'p50 - native ms',
                          subject='guest', save='any')), '')
