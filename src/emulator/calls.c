@@ -10,7 +10,7 @@
 
 enum {
     X32_BIT = 0x40000000,
-    TABLE_MAX = 64,
+    TABLE_MAX = 80,
 };
 
 static const struct {
@@ -40,6 +40,10 @@ static const struct {
     { "pselect6_time64", CALL_PSELECT, true },
     { "setgroups", CALL_SETGROUPS, false },
     { "setgroups32", CALL_SETGROUPS, false },
+    { "chroot", CALL_LEAVE_HOME, false },
+    { "pivot_root", CALL_LEAVE_HOME, false },
+    { "setns", CALL_LEAVE_HOME, false },
+    { "unshare", CALL_LEAVE_HOME, false },
 };
 
 static struct {

@@ -17,6 +17,7 @@ enum call_kind {
     CALL_INOTIFY_ADD_WATCH,
     CALL_INOTIFY_RM_WATCH,
     CALL_SETGROUPS, /* where that matters: guest-rights.h */
+    CALL_LEAVE_HOME, /* guest-home.h */
     CALL_READ,
     CALL_READV,
     CALL_DUP,

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "emulator/guest-home.h"
 #include "emulator/guest-look.h"
 #include "emulator/guest-rights.h"
 #include "emulator/guest-root.h"
@@ -369,8 +370,11 @@ static void walk_fini(struct walk *walk)
 /* To the end, with the guest's rights. */
 static int walk_as_guest(struct walk *walk, unsigned how)
 {
-    int error = guest_rights_are_ours(walk->tid) ? 0 : walk_learn_who(walk);
+    bool ours = guest_rights_are_ours(walk->tid);
+    int error = ours ? 0 : walk_learn_who(walk);
 
+    if (ours && walk->root.ours)
+        guest_home_was_ours(walk->tid);
     if (error == 0 && walk->who_is_known)
         error = guest_rights_assume(&walk->rights, &walk->who);
     if (error < 0)

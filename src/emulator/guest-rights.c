@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "emulator/guest-home.h"
+
 enum {
     CAPS_WORDS = 2,
 };
@@ -112,7 +114,7 @@ bool guest_rights_are_ours(pid_t tid)
 {
     if (following == LOOK_ALWAYS ||
         atomic_load_explicit(&changed, memory_order_acquire) || /* R1 */
-        !guest_task_in_our_user_namespace(tid))
+        !(guest_home_is_ours(tid) || guest_task_in_our_user_namespace(tid)))
         return false;
     return following == CANNOT_CHANGE || has_ours(tid);
 }

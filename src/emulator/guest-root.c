@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "emulator/guest-home.h"
 #include "emulator/guest-look.h"
 #include "emulator/guest-task.h"
 #include "emulator/procfs.h"
@@ -71,15 +72,28 @@ static int place_of_guest(pid_t tid, struct statx *place)
     return error;
 }
 
-int guest_root_find(pid_t tid, struct guest_root *root)
+/* 1 or 0; -errno. */
+static int is_ours(pid_t tid)
 {
     struct statx place;
-    int error = place_of_guest(tid, &place);
+    int error;
 
-    if (error < 0)
-        return error;
     guest_root_init();
-    root->ours = ours.host_fd >= 0 && is_same(&place, &ours.place);
+    if (ours.host_fd < 0)
+        return 0;
+    if (guest_home_is_ours(tid))
+        return 1;
+    error = place_of_guest(tid, &place);
+    return error < 0 ? error : is_same(&place, &ours.place);
+}
+
+int guest_root_find(pid_t tid, struct guest_root *root)
+{
+    int is = is_ours(tid);
+
+    if (is < 0)
+        return is;
+    root->ours = is;
     root->host_fd = root->ours ? ours.host_fd : guest_look_open(tid, "root");
     if (root->host_fd < 0)
         return root->host_fd;

@@ -188,6 +188,7 @@ static int thread_pidfd(pid_t tid)
 static _Thread_local struct {
     pid_t tid; /* 0: of nobody */
     int pidfd;
+    bool marked;
 } last;
 
 void guest_task_forget(void)
@@ -202,6 +203,21 @@ void guest_task_keep(pid_t tid, int pidfd)
     guest_task_forget();
     last.tid = pidfd < 0 ? 0 : tid;
     last.pidfd = pidfd;
+    last.marked = false;
+}
+
+/* A pidfd of one that has ended and was waited for is not the next one's who has
+   that number. */
+bool guest_task_is_marked(pid_t tid)
+{
+    return last.tid == tid && last.marked &&
+           syscall(SYS_pidfd_send_signal, last.pidfd, 0, NULL, 0) == 0;
+}
+
+void guest_task_mark(pid_t tid)
+{
+    if (last.tid == tid)
+        last.marked = true;
 }
 
 /* What `ask` says of it, asked again where the last one has ended: 0 or -errno. */

@@ -80,6 +80,13 @@ int guest_task_fd_blocks(pid_t tid, int guest_fd);
 void guest_task_keep(pid_t tid, int pidfd);
 void guest_task_forget(void);
 
+/*
+ * A mark on the thread that the calling thread asked about last: true if this is
+ * that one, and it was marked.  guest_task_mark marks it, if it is.
+ */
+bool guest_task_is_marked(pid_t tid);
+void guest_task_mark(pid_t tid);
+
 /* An O_PATH descriptor of /proc/TID/`link` ("cwd", "root"). */
 int guest_task_open(pid_t tid, const char *link);
 

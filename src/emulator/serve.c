@@ -9,6 +9,7 @@
 
 #include "emulator/answer.h"
 #include "emulator/calls.h"
+#include "emulator/guest-home.h"
 #include "emulator/guest-look.h"
 #include "emulator/guest-mem.h"
 #include "emulator/guest-path.h"
@@ -202,6 +203,21 @@ static void answer_inotify(struct serving *serving, int64_t result)
         repeats_keep(service->repeats, serving->call, instance, result);
 }
 
+/* Whether it is the kernel's to do; some are trapped to be known of. */
+static bool goes_on(enum call_kind kind)
+{
+    switch (kind) {
+    case CALL_SETGROUPS:
+        guest_rights_changed();
+        return true;
+    case CALL_LEAVE_HOME:
+        guest_home_left();
+        return true;
+    default:
+        return kind == CALL_NONE;
+    }
+}
+
 void serve(struct service *service, const struct trapped *call)
 {
     struct call what = calls_find(call->audit_arch, call->number);
@@ -213,9 +229,7 @@ void serve(struct service *service, const struct trapped *call)
     };
     int64_t result;
 
-    if (what.kind == CALL_SETGROUPS)
-        guest_rights_changed();
-    if (what.kind == CALL_NONE || what.kind == CALL_SETGROUPS) {
+    if (goes_on(what.kind)) {
         answer_continue(service->listener, call->id);
         return;
     }

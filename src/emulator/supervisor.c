@@ -30,6 +30,7 @@
 #include "emulator/calls.h"
 #include "emulator/channel.h"
 #include "emulator/filter.h"
+#include "emulator/guest-home.h"
 #include "emulator/guest-rights.h"
 #include "emulator/guest-root.h"
 #include "emulator/guest-task.h"
@@ -87,6 +88,7 @@ static int prepare(struct supervisor *self)
     if (error < 0)
         return complain("cannot build the seccomp filter (libseccomp)",
                         error);
+    guest_home_follow();
     self->config = self->options->config;
     if (trace) {
         self->config.trace_fd = open(

@@ -1,7 +1,7 @@
 /*
  * inotify_add_watch looks its path up with the rights that the calling thread
- * has by then, whichever way it came to them.  No case calls setgroups, which is
- * the one way that vnotify is told of: the others it must see.
+ * has by then, whichever way it came to them.  No case calls setgroups, which
+ * vnotify is told of: what changes rights otherwise it must see.
  */
 #include "guest.h"
 
@@ -98,6 +98,17 @@ static void root_of_another_user_namespace(void)
           "no EACCES in a namespace of its own");
     close(status_fd[0]);
     close(status_fd[1]);
+}
+
+/* Entered by a thread that was seen before. */
+static void another_user_namespace_is_entered(void)
+{
+    make_closed();
+    for (int i = 0; i < 16; i++)
+        expect_access();
+    if (unshare(CLONE_NEWUSER) != 0)
+        guest_skip("no user namespaces here: %s", strerror(errno));
+    CHECK_FAILS(add("closed"), EACCES);
 }
 
 static void copy_self(const char *path)
@@ -232,6 +243,7 @@ int main(int argc, char **argv)
 {
     static const struct guest_case cases[] = {
         GUEST_CASE(root_of_another_user_namespace),
+        GUEST_CASE(another_user_namespace_is_entered),
         GUEST_CASE(set_user_id_program),
         GUEST_CASE(capabilities_that_were_dropped),
         GUEST_CASE(file_system_user),

@@ -145,6 +145,19 @@ static void test_filter_traps_setgroups_where_told_to(void **state)
 #endif
 }
 
+static void test_filter_traps_what_leaves_root_or_namespace(void **state)
+{
+    static const char *const leaving[] = { "chroot", "pivot_root", "setns",
+                                           "unshare" };
+
+    (void)state;
+    for (const uint32_t *abi = calls_abis(); *abi; abi++)
+        for (size_t i = 0; i < sizeof(leaving) / sizeof(leaving[0]); i++) {
+            assert_true(traps(&plain, *abi, leaving[i], 0, 0, 0, 0));
+            assert_true(traps(&strict, *abi, leaving[i], 0, 0, 0, 0));
+        }
+}
+
 static void test_filter_strict_traps_what_does_not_wait(void **state)
 {
     (void)state;
@@ -191,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_filter_traps_inotify_on_every_abi),
         cmocka_unit_test(test_filter_traps_short_reads_in_the_window),
         cmocka_unit_test(test_filter_traps_setgroups_where_told_to),
+        cmocka_unit_test(test_filter_traps_what_leaves_root_or_namespace),
         cmocka_unit_test(test_filter_strict_traps_what_does_not_wait),
         cmocka_unit_test(test_filter_lets_unknown_abis_alone),
         cmocka_unit_test(test_calls_find_knows_what_the_filter_traps),

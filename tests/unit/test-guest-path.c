@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "emulator/guest-home.h"
 #include "emulator/guest-path.h"
 #include "emulator/guest-rights.h"
 #include "syscall/guest.h"
@@ -308,6 +309,37 @@ static void test_guest_path_rights_are_ours_until_they_change(void **state)
     assert_int_equal(guest_rights_init(), 0);
 }
 
+/* A guest that was seen in our root is not looked at again until told. */
+static void test_guest_path_another_root_is_followed_when_told(void **state)
+{
+    struct guest_credentials own;
+
+    (void)state;
+    if (geteuid() != 0 || guest_task_ids(getpid(), &own) != 0)
+        skip(); /* then nothing is kept */
+    assert_true(guest_rights_follow());
+    guest_home_follow();
+    start_guest(NULL);
+    assert_false(guest_home_is_ours(guest)); /* not seen yet */
+    assert_int_equal(resolves_to("/", 0, "/"), 0);
+    assert_true(guest_home_is_ours(guest));
+    assert_false(guest_home_is_ours(getpid()));
+    stop_guest(state);
+    assert_false(guest_home_is_ours(guest));
+    start_guest(into_chroot);
+    assert_int_equal(resolves_to("/", 0, "."), 0);
+    assert_false(guest_home_is_ours(guest));
+    stop_guest(state);
+    start_guest(NULL);
+    assert_int_equal(resolves_to("/", 0, "/"), 0);
+    assert_true(guest_home_is_ours(guest));
+    guest_home_left();
+    assert_false(guest_home_is_ours(guest));
+    assert_int_equal(resolves_to("/", 0, "/"), 0);
+    assert_false(guest_home_is_ours(guest));
+    assert_int_equal(guest_rights_init(), 0);
+}
+
 static void test_guest_path_goes_through_mounts(void **state)
 {
     struct stat root, below;
@@ -340,6 +372,7 @@ int main(void)
         TEST(test_guest_path_has_the_guests_rights),
         TEST(test_guest_path_slash_does_not_search),
         TEST(test_guest_path_goes_through_mounts),
+        TEST(test_guest_path_another_root_is_followed_when_told),
         TEST(test_guest_path_rights_are_ours_until_they_change),
     };
 
