@@ -19,12 +19,20 @@ static void set(_Atomic uint64_t *value, uint64_t to)
 
 void park_turns_joined(struct park_turns *turns, uint64_t now)
 {
+    if (park_turns_quiet(turns, now))
+        set(&turns->began_ns, now);
     set(&turns->joined_ns, now);
 }
 
 bool park_turns_quiet(const struct park_turns *turns, uint64_t now)
 {
     return get(&turns->joined_ns) + PARK_TURNS_QUIET_NS < now;
+}
+
+bool park_turns_busy(const struct park_turns *turns, uint64_t now)
+{
+    return !park_turns_quiet(turns, now) &&
+           get(&turns->began_ns) + PARK_TURNS_QUIET_NS < now;
 }
 
 static uint64_t cost_of_one(const struct park_turns *turns)

@@ -17,6 +17,9 @@ enum {
 
 struct park_turns {
     _Atomic uint64_t joined_ns; /* of the newest add_watch; relaxed: as above */
+    _Atomic uint64_t began_ns;  /* of the first that others have followed since,
+                                   none of them after a quiet time; relaxed: as
+                                   above */
     _Atomic uint64_t free_ns;   /* when the turns that are booked will be over;
                                    relaxed: as above */
     _Atomic uint64_t each_ns;   /* what a row costs; 0: not known yet; relaxed:
@@ -26,6 +29,9 @@ struct park_turns {
 /* A watch was added: its caller waits for the CPU. */
 void park_turns_joined(struct park_turns *, uint64_t now);
 bool park_turns_quiet(const struct park_turns *, uint64_t now);
+
+/* Watches are being added, and have been for as long as makes it quiet. */
+bool park_turns_busy(const struct park_turns *, uint64_t now);
 
 /* When so many rows may be parked: not 0. */
 uint64_t park_turns_book(struct park_turns *, uint32_t rows, uint64_t now);

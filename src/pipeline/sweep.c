@@ -26,6 +26,7 @@ enum {
     PASS_NS_MIN = 50 * 1000 * 1000,   /* between passes that find something */
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
+    FIRST_NS = 1000 * 1000 * 1000,    /* before the first of many */
     YOUNG_MAX = 5,       /* passes, 2 * BIRTH_TICK_NS apart and their length */
     PARK_LOT = 64,                    /* rows of a slice: one or two, too */
 };
@@ -355,12 +356,15 @@ static void say_closed(struct children *children, uint64_t now)
     children->quiet_count = kept;
 }
 
+/* Who adds many watches waits for the CPU: that comes first, if it can. */
 static void begin_sweeping(struct vnotify *engine, struct children *children,
                            uint64_t now)
 {
     uint64_t pause = pause_of_all(engine);
+    uint64_t least =
+        park_turns_busy(&engine->park_turns, now) ? FIRST_NS : PASS_NS_MIN;
 
-    children->sweep_ns = now + (pause > PASS_NS_MIN ? pause : PASS_NS_MIN);
+    children->sweep_ns = now + (pause > least ? pause : least);
 }
 
 void sweep_children(struct vnotify *engine, struct vnode *dir, uint64_t now)

@@ -72,6 +72,24 @@ static void test_turns_wait_for_the_last_add_watch(void **state)
     assert_true(park_turns_quiet(&turns, NOW + PARK_TURNS_QUIET_NS + 1));
 }
 
+static void test_many_add_watches_make_it_busy(void **state)
+{
+    const uint64_t half = PARK_TURNS_QUIET_NS / 2;
+    struct park_turns turns = { 0 };
+    uint64_t now = NOW;
+
+    (void)state;
+    park_turns_joined(&turns, now);
+    assert_false(park_turns_busy(&turns, now));
+    assert_false(park_turns_busy(&turns, now + 2 * half + 1)); /* quiet */
+    for (int i = 0; i < 3; i++)
+        park_turns_joined(&turns, now += half);
+    assert_true(park_turns_busy(&turns, now));
+    assert_false(park_turns_busy(&turns, now + 2 * half + 1));
+    park_turns_joined(&turns, now += 2 * half + 1); /* another first one */
+    assert_false(park_turns_busy(&turns, now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,6 +98,7 @@ int main(void)
         cmocka_unit_test(test_turns_are_not_put_off_by_one_slow_lot),
         cmocka_unit_test(test_a_lot_is_followed_by_a_pause),
         cmocka_unit_test(test_turns_wait_for_the_last_add_watch),
+        cmocka_unit_test(test_many_add_watches_make_it_busy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
