@@ -26,7 +26,7 @@ enum {
     PASS_NS_MIN = 50 * 1000 * 1000,   /* between passes that find something */
     PASS_NS_QUIET = 500 * 1000 * 1000, /* and between those that do not */
     CPU_SHARE = 20,                   /* sweeping takes a twentieth of one */
-    FIRST_NS = 1000 * 1000 * 1000,    /* before the first of many */
+    BUSY_NS = 1000 * 1000 * 1000,     /* while watches are added */
     YOUNG_MAX = 5,       /* passes, 2 * BIRTH_TICK_NS apart and their length */
     PARK_LOT = 64,                    /* rows of a slice: one or two, too */
 };
@@ -214,6 +214,12 @@ static uint64_t pause_of_all(const struct vnotify *engine)
            CPU_SHARE;
 }
 
+/* Who adds many watches waits for the CPU: that comes first, if it can. */
+static uint64_t least_pause(const struct vnotify *engine, uint64_t now)
+{
+    return park_turns_busy(&engine->park_turns, now) ? BUSY_NS : PASS_NS_MIN;
+}
+
 /* After a pass that could have parked more. */
 static void book_turn(struct vnotify *engine, struct children *children,
                       uint64_t now)
@@ -236,6 +242,8 @@ static void end_pass(struct vnotify *engine, struct children *children,
                      uint64_t now)
 {
     uint64_t total, own = children->cost_ns * CPU_SHARE;
+    uint64_t least = children->sweep_changed ? PASS_NS_MIN
+                                             : least_pause(engine, now);
 
     /* relaxed: of cost alone */
     atomic_fetch_add_explicit(&engine->sweep_cost_ns,
@@ -253,10 +261,10 @@ static void end_pass(struct vnotify *engine, struct children *children,
         total = PASS_NS_QUIET;
     if (children->pause_ns < own)
         children->pause_ns = own;
-    if (children->pause_ns < PASS_NS_MIN)
-        children->pause_ns = PASS_NS_MIN;
     if (children->pause_ns > total && total > own)
         children->pause_ns = total;
+    if (children->pause_ns < least)
+        children->pause_ns = least;
     children->sweep_ns = now + children->pause_ns;
     if (children->has_young)
         children->sweep_ns = now + 2 * BIRTH_TICK_NS;
@@ -356,13 +364,11 @@ static void say_closed(struct children *children, uint64_t now)
     children->quiet_count = kept;
 }
 
-/* Who adds many watches waits for the CPU: that comes first, if it can. */
 static void begin_sweeping(struct vnotify *engine, struct children *children,
                            uint64_t now)
 {
     uint64_t pause = pause_of_all(engine);
-    uint64_t least =
-        park_turns_busy(&engine->park_turns, now) ? FIRST_NS : PASS_NS_MIN;
+    uint64_t least = least_pause(engine, now);
 
     children->sweep_ns = now + (pause > least ? pause : least);
 }
