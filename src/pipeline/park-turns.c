@@ -32,7 +32,7 @@ bool park_turns_quiet(const struct park_turns *turns, uint64_t now)
 bool park_turns_busy(const struct park_turns *turns, uint64_t now)
 {
     return !park_turns_quiet(turns, now) &&
-           get(&turns->began_ns) + PARK_TURNS_QUIET_NS < now;
+           get(&turns->began_ns) + PARK_TURNS_BUSY_NS < now;
 }
 
 static uint64_t cost_of_one(const struct park_turns *turns)

@@ -12,7 +12,10 @@
 
 enum {
     PARK_TURNS_SHARE = 4, /* parking takes a quarter of one CPU */
-    PARK_TURNS_QUIET_NS = 100 * 1000 * 1000, /* after the last add_watch */
+    /* After the last add_watch: who has added all of a tree's reads its files
+       next. */
+    PARK_TURNS_QUIET_NS = 1000 * 1000 * 1000,
+    PARK_TURNS_BUSY_NS = 100 * 1000 * 1000, /* of adding, with no such time */
 };
 
 struct park_turns {
@@ -30,7 +33,7 @@ struct park_turns {
 void park_turns_joined(struct park_turns *, uint64_t now);
 bool park_turns_quiet(const struct park_turns *, uint64_t now);
 
-/* Watches are being added, and have been for as long as makes it quiet. */
+/* Watches are being added, and have been for a while. */
 bool park_turns_busy(const struct park_turns *, uint64_t now);
 
 /* When so many rows may be parked: not 0. */

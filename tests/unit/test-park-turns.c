@@ -74,19 +74,18 @@ static void test_turns_wait_for_the_last_add_watch(void **state)
 
 static void test_many_add_watches_make_it_busy(void **state)
 {
-    const uint64_t half = PARK_TURNS_QUIET_NS / 2;
+    const uint64_t busy_ns = PARK_TURNS_BUSY_NS, quiet_ns = PARK_TURNS_QUIET_NS;
     struct park_turns turns = { 0 };
-    uint64_t now = NOW;
+    uint64_t now = quiet_ns + NOW;
 
     (void)state;
     park_turns_joined(&turns, now);
     assert_false(park_turns_busy(&turns, now));
-    assert_false(park_turns_busy(&turns, now + 2 * half + 1)); /* quiet */
     for (int i = 0; i < 3; i++)
-        park_turns_joined(&turns, now += half);
+        park_turns_joined(&turns, now += busy_ns / 2);
     assert_true(park_turns_busy(&turns, now));
-    assert_false(park_turns_busy(&turns, now + 2 * half + 1));
-    park_turns_joined(&turns, now += 2 * half + 1); /* another first one */
+    assert_false(park_turns_busy(&turns, now + quiet_ns + 1));
+    park_turns_joined(&turns, now += quiet_ns + 1); /* another first one */
     assert_false(park_turns_busy(&turns, now));
 }
 
