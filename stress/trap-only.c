@@ -10,7 +10,8 @@
  * the call itself, what an emulator that learns by listing and comparing has to
  * do, and nothing else.  A floor for benchmarks; it takes absolute paths.
  *
- * Threads: one.  Exits with the program's status, 128 + N for signal N.
+ * Threads: one.  Exits with the program's status, 128 + N for signal N.  SIGTERM
+ * goes to the program.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,13 @@
 #include "variant.h"
 
 enum { OURS = 125, LISTING_BYTES = 32768 };
+
+static pid_t program;
+
+static void pass_on(int signal)
+{
+    kill(program, signal);
+}
 
 static _Noreturn void give_up(const char *what, int error)
 {
@@ -151,17 +160,18 @@ int main(int argc, char **argv)
     struct channel_message message;
     int ends[2], listener = -1;
     int error = argc < 2 ? -EINVAL : channel_create(ends);
-    pid_t pid;
+    const struct sigaction passing = { .sa_handler = pass_on };
 
     if (error < 0)
         give_up("give a program to run", -error);
-    pid = fork();
-    if (pid < 0)
+    program = fork();
+    if (program < 0)
         give_up("fork", errno);
-    if (pid == 0)
+    if (program == 0)
         run(ends[1], argv + 1);
+    sigaction(SIGTERM, &passing, NULL);
     close(ends[1]);
     if (channel_receive(ends[0], &message, &listener) == 0 && listener >= 0)
         serve(listener);
-    return variant_end(pid);
+    return variant_end(program);
 }
