@@ -8,10 +8,10 @@
  * counts from when the file was due to when the subject's reader has the event
  * with its name.
  *
- * How often a subject is given a file depends on how fast it is: a pilot run
- * of a few lone files, each waited for, gives the time that it needs, and the
- * interval is six times that, so that nothing is measured but the latency of a
- * lone event.  Floors, measured in the same rounds: the relay (subject.h), the
+ * How often a subject is given a file depends on how fast they are: a pilot run
+ * of a few lone files, each waited for, gives the time that each needs, and the
+ * interval is six times the longest, so that nothing is measured but the latency
+ * of a lone event.  Floors, measured in the same rounds: the relay (subject.h), the
  * listing of that directory, the wake-up of a reader, the creation itself.
  */
 #include <fcntl.h>
@@ -61,8 +61,6 @@ static int trash_fd;
 static void run_pilot(struct bench *bench, struct agent *agent,
                       const char *path, struct point *point)
 {
-    bool slow = agent->subject == &subjects[GLOBAL_LOCK];
-    unsigned least = slow ? FILES_MIN_SLOW : FILES_MIN;
     int dir_fd = bench_open_dir(path);
     double times[PILOTS];
     char name[NAME_BYTES];
@@ -86,6 +84,35 @@ static void run_pilot(struct bench *bench, struct agent *agent,
     point->interval_ns = (uint64_t)(6 * median(times, PILOTS));
     if (point->interval_ns < INTERVAL_NS_MIN)
         point->interval_ns = INTERVAL_NS_MIN;
+}
+
+static bool is_slow(const struct agent *agent)
+{
+    return agent->subject == &subjects[GLOBAL_LOCK];
+}
+
+/*
+ * What was left alone for longer is no longer in the CPU's caches, and takes
+ * longer to list.  So all have the pace of the slowest, except for who is slower
+ * by an order of magnitude.
+ */
+static void choose_pace(const struct bench *bench, struct point *points)
+{
+    uint64_t slowest = 0;
+
+    for (unsigned i = 0; i < bench->agent_count; i++)
+        if (!is_slow(&bench->agents[i]) && points[i].interval_ns > slowest)
+            slowest = points[i].interval_ns;
+    for (unsigned i = 0; i < bench->agent_count; i++)
+        if (!is_slow(&bench->agents[i]))
+            points[i].interval_ns = slowest;
+}
+
+static void choose_files(const struct bench *bench, const struct agent *agent,
+                         struct point *point)
+{
+    unsigned least = is_slow(agent) ? FILES_MIN_SLOW : FILES_MIN;
+
     point->files = (unsigned)(bench->options.seconds * 1e9 /
                               (double)point->interval_ns);
     if (point->files < least)
@@ -205,12 +232,15 @@ static void run_size(struct bench *bench, const struct place *place,
     for (unsigned i = 0; i < bench->agent_count; i++) {
         struct agent *agent = &bench->agents[i];
 
-        if (agent->subject != &subjects[GLOBAL_LOCK] ||
-            size <= GLOBAL_LOCK_ENTRIES_MAX)
+        if (!is_slow(agent) || size <= GLOBAL_LOCK_ENTRIES_MAX)
             run_pilot(bench, agent, path, &points[i]);
         if (agent->subject == &subjects[NATIVE])
             native = &points[i];
     }
+    choose_pace(bench, points);
+    for (unsigned i = 0; i < bench->agent_count; i++)
+        if (points[i].interval_ns != 0)
+            choose_files(bench, &bench->agents[i], &points[i]);
     for (unsigned r = 0; r < rounds; r++) {
         bench_order(bench, order);
         floors.listing[r] = primitive_listing(path, pause_ns(bench, points)) /
