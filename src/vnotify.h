@@ -65,8 +65,8 @@ struct vnotify_config {
     int watch_budget;      /* where the host can note changes of what is not
                               open (Linux), the rest is noted as well, in time:
                               while all that is noted is less than this.
-                              0: half of fs.inotify.max_user_watches;
-                              < 0: none */
+                              0: seven eighths of the user's
+                              fs.inotify.max_user_watches; < 0: none */
     int open_budget;       /* descriptors to hold for what is watched; what is
                               past it is opened when something is noted, where
                               the host can (Linux);

@@ -50,7 +50,7 @@ static const char usage_text[] =
     "                      directories (default: half of the limit); changes\n"
     "                      in the rest are found by comparing, a little later\n"
     "  --watch-budget N    kernel watches to use in all before what is not open\n"
-    "                      is found by comparing for good (default: half of\n"
+    "                      is found by comparing for good (default: 7/8 of\n"
     "                      fs.inotify.max_user_watches; 0: it is at once)\n"
     "  --open-budget N     descriptors to hold for what is watched\n"
     "                      (default: a quarter of the limit); the others are\n"

@@ -63,13 +63,15 @@ static uint32_t budget_of(int configured, uint32_t share)
                                        : (uint32_t)(limit.rlim_cur / share);
 }
 
+/* Most of the user's: who watches each file itself, as chokidar does, takes as
+   many natively.  An editor's are left. */
 static uint32_t watches_of(const struct vnotify *engine, int configured)
 {
     uint32_t most = kq_knotes_max(engine->kq);
 
     if (configured < 0 || most == 0)
         return 0;
-    return configured > 0 ? (uint32_t)configured : most / 2;
+    return configured > 0 ? (uint32_t)configured : most - most / 8;
 }
 
 static int init_kq(struct vnotify *engine, enum vnotify_notes notes)
