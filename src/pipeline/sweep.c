@@ -261,7 +261,7 @@ static void end_pass(struct vnotify *engine, struct children *children,
         total = PASS_NS_QUIET;
     if (children->pause_ns < own)
         children->pause_ns = own;
-    if (children->pause_ns > total && total > own)
+    if (children->pause_ns > total)
         children->pause_ns = total;
     if (children->pause_ns < least)
         children->pause_ns = least;
