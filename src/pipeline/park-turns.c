@@ -17,16 +17,41 @@ static void set(_Atomic uint64_t *value, uint64_t to)
     atomic_store_explicit(value, to, memory_order_relaxed);
 }
 
+/* For how long add_watches had gone on, as far as it matters. */
+static uint64_t streak_ns(const struct park_turns *turns)
+{
+    uint64_t joined_ns = get(&turns->joined_ns);
+    uint64_t began_ns = get(&turns->began_ns);
+    uint64_t streak = began_ns < joined_ns ? joined_ns - began_ns : 0;
+
+    return streak < PARK_TURNS_QUIET_NS_MAX ? streak : PARK_TURNS_QUIET_NS_MAX;
+}
+
+/* One that comes alone takes from what those before it have made. */
+static uint64_t begin_of(const struct park_turns *turns, uint64_t now)
+{
+    uint64_t joined_ns = get(&turns->joined_ns);
+    uint64_t gap_ns = joined_ns < now ? now - joined_ns : 0;
+    uint64_t streak = streak_ns(turns);
+
+    if (gap_ns <= PARK_TURNS_QUIET_NS)
+        return get(&turns->began_ns);
+    return gap_ns < streak ? now - (streak - gap_ns) : now;
+}
+
 void park_turns_joined(struct park_turns *turns, uint64_t now)
 {
-    if (park_turns_quiet(turns, now))
-        set(&turns->began_ns, now);
+    set(&turns->began_ns, begin_of(turns, now));
     set(&turns->joined_ns, now);
 }
 
 bool park_turns_quiet(const struct park_turns *turns, uint64_t now)
 {
-    return get(&turns->joined_ns) + PARK_TURNS_QUIET_NS < now;
+    uint64_t streak = streak_ns(turns);
+
+    return get(&turns->joined_ns) +
+               (streak > PARK_TURNS_QUIET_NS ? streak : PARK_TURNS_QUIET_NS) <
+           now;
 }
 
 bool park_turns_busy(const struct park_turns *turns, uint64_t now)

@@ -12,17 +12,18 @@
 
 enum {
     PARK_TURNS_SHARE = 4, /* parking takes a quarter of one CPU */
-    /* After the last add_watch: who has added all of a tree's reads its files
-       next. */
-    PARK_TURNS_QUIET_NS = 1000 * 1000 * 1000,
+    /* After the last add_watch, for as long as they went on before it: who has
+       added all of a tree's reads its files next. */
+    PARK_TURNS_QUIET_NS = 100 * 1000 * 1000,
+    PARK_TURNS_QUIET_NS_MAX = 1000 * 1000 * 1000,
     PARK_TURNS_BUSY_NS = 100 * 1000 * 1000, /* of adding, with no such time */
 };
 
 struct park_turns {
     _Atomic uint64_t joined_ns; /* of the newest add_watch; relaxed: as above */
-    _Atomic uint64_t began_ns;  /* of the first that others have followed since,
-                                   none of them after a quiet time; relaxed: as
-                                   above */
+    _Atomic uint64_t began_ns;  /* of the first of those that have followed each
+                                   other since; later, the longer they left each
+                                   other alone; relaxed: as above */
     _Atomic uint64_t free_ns;   /* when the turns that are booked will be over;
                                    relaxed: as above */
     _Atomic uint64_t each_ns;   /* what a row costs; 0: not known yet; relaxed:

@@ -72,20 +72,47 @@ static void test_turns_wait_for_the_last_add_watch(void **state)
     assert_true(park_turns_quiet(&turns, NOW + PARK_TURNS_QUIET_NS + 1));
 }
 
-static void test_many_add_watches_make_it_busy(void **state)
+/* So that who adds one now and then does not put them off for ever. */
+static void test_turns_wait_the_longer_the_more_were_added(void **state)
 {
-    const uint64_t busy_ns = PARK_TURNS_BUSY_NS, quiet_ns = PARK_TURNS_QUIET_NS;
+    const uint64_t half = PARK_TURNS_QUIET_NS / 2;
+    const uint64_t most = PARK_TURNS_QUIET_NS_MAX;
     struct park_turns turns = { 0 };
-    uint64_t now = quiet_ns + NOW;
+    uint64_t now = NOW;
 
     (void)state;
     park_turns_joined(&turns, now);
-    assert_false(park_turns_busy(&turns, now));
+    for (int i = 0; i < 6; i++)
+        park_turns_joined(&turns, now += half);
+    assert_false(park_turns_quiet(&turns, now + 6 * half));
+    assert_true(park_turns_quiet(&turns, now + 6 * half + 1));
+    for (int i = 0; i < 100; i++)
+        park_turns_joined(&turns, now += half);
+    assert_false(park_turns_quiet(&turns, now + most));
+    assert_true(park_turns_quiet(&turns, now + most + 1));
+    for (int i = 0; i < 3; i++) /* and then one now and then */
+        park_turns_joined(&turns, now += most * 9 / 10);
+    assert_true(park_turns_quiet(&turns, now + most * 9 / 10));
+    park_turns_joined(&turns, now += most + 1); /* a lone one */
+    assert_true(park_turns_quiet(&turns, now + PARK_TURNS_QUIET_NS + 1));
+}
+
+static void test_many_add_watches_make_it_busy(void **state)
+{
+    const uint64_t half = PARK_TURNS_BUSY_NS / 2;
+    struct park_turns turns = { 0 };
+    uint64_t now = NOW;
+
+    (void)state;
+    park_turns_joined(&turns, now);
+    for (int i = 0; i < 20; i++)
+        assert_false(park_turns_busy(&turns, now + (uint64_t)i * half));
     for (int i = 0; i < 3; i++)
-        park_turns_joined(&turns, now += busy_ns / 2);
+        park_turns_joined(&turns, now += half);
     assert_true(park_turns_busy(&turns, now));
-    assert_false(park_turns_busy(&turns, now + quiet_ns + 1));
-    park_turns_joined(&turns, now += quiet_ns + 1); /* another first one */
+    now += PARK_TURNS_QUIET_NS_MAX;
+    assert_false(park_turns_busy(&turns, now));
+    park_turns_joined(&turns, now); /* another first one */
     assert_false(park_turns_busy(&turns, now));
 }
 
@@ -97,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_turns_are_not_put_off_by_one_slow_lot),
         cmocka_unit_test(test_a_lot_is_followed_by_a_pause),
         cmocka_unit_test(test_turns_wait_for_the_last_add_watch),
+        cmocka_unit_test(test_turns_wait_the_longer_the_more_were_added),
         cmocka_unit_test(test_many_add_watches_make_it_busy),
     };
 
