@@ -10,7 +10,7 @@
 
 enum {
     X32_BIT = 0x40000000,
-    TABLE_MAX = 80,
+    ABIS_MAX = 3,
 };
 
 static const struct {
@@ -50,7 +50,7 @@ static struct {
     uint32_t audit_arch;
     int number;
     struct call call;
-} table[TABLE_MAX];
+} table[ABIS_MAX * sizeof(names) / sizeof(names[0])];
 static size_t table_count;
 
 const uint32_t *calls_abis(void)
@@ -82,7 +82,7 @@ static void table_add(uint32_t abi, size_t name)
     struct call call = { .kind = names[name].kind,
                          .time64 = names[name].time64 };
 
-    if (number < 0 || table_count == TABLE_MAX)
+    if (number < 0)
         return; /* this ABI has no such call */
     call.narrow = x32 || abi == SCMP_ARCH_X86 || abi == SCMP_ARCH_ARM;
     call.time64 |= x32;

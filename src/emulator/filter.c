@@ -88,8 +88,9 @@ static int add_poll_rule(scmp_filter_ctx ctx, int number, const char *name)
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct window *window,
-                     bool strict, bool groups)
+                     unsigned also)
 {
+    bool strict = (also & FILTER_STRICT) != 0;
     enum call_kind kind = CALL_NONE;
     const char *name;
 
@@ -103,7 +104,8 @@ static int add_rules(scmp_filter_ctx ctx, const struct window *window,
             continue;
         if (kind >= CALL_READ && kind <= CALL_IOCTL && !window->size)
             continue;
-        if (kind == CALL_SETGROUPS && !groups)
+        if ((kind == CALL_SETGROUPS && !(also & FILTER_GROUPS)) ||
+            (kind == CALL_LEAVE_HOME && !(also & FILTER_HOME)))
             continue;
         error = kind == CALL_POLL_MS
                     ? add_poll_rule(ctx, number, name)
@@ -145,7 +147,7 @@ out:
 }
 
 int filter_build(struct filter *filter, const struct window *window,
-                 bool strict, bool groups)
+                 unsigned also)
 {
     scmp_filter_ctx ctx;
     int error = 0;
@@ -164,7 +166,7 @@ int filter_build(struct filter *filter, const struct window *window,
             error = seccomp_arch_add(ctx, *abi);
     }
     if (error == 0)
-        error = add_rules(ctx, window, strict, groups);
+        error = add_rules(ctx, window, also);
     if (error == 0)
         error = export_program(ctx, filter);
     seccomp_release(ctx);

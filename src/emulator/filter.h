@@ -30,9 +30,14 @@ enum {
     FILTER_PACKET_MAX = 4096,
 };
 
-/* `groups`: with setgroups. */
-int filter_build(struct filter *, const struct window *, bool strict,
-                 bool groups);
+/* What is trapped besides. */
+enum {
+    FILTER_STRICT = 1 << 0, /* what --strict needs */
+    FILTER_GROUPS = 1 << 1, /* what guest_rights_follow does */
+    FILTER_HOME = 1 << 2,   /* and guest_home_follow */
+};
+
+int filter_build(struct filter *, const struct window *, unsigned also);
 void filter_fini(struct filter *);
 
 /*

@@ -5,14 +5,19 @@
 
 #include <stdatomic.h>
 
+#include "emulator/guest-rights.h"
 #include "emulator/guest-task.h"
 
 static _Atomic bool trusted; /* R2 */
+static _Thread_local pid_t seen; /* 0: nobody */
 
-void guest_home_follow(void)
+bool guest_home_follow(void)
 {
+    bool can = guest_rights_are_followed() && guest_task_can_mark();
+
     /* relaxed: before any other thread */
-    atomic_store_explicit(&trusted, true, memory_order_relaxed);
+    atomic_store_explicit(&trusted, can, memory_order_relaxed);
+    return can;
 }
 
 void guest_home_left(void)
@@ -28,7 +33,14 @@ bool guest_home_is_ours(pid_t tid)
            guest_task_is_marked(tid);
 }
 
-void guest_home_was_ours(pid_t tid)
+void guest_home_seen(pid_t tid)
 {
-    guest_task_mark(tid);
+    seen = tid;
+}
+
+void guest_home_settle(pid_t tid, bool sure)
+{
+    if (sure && seen == tid)
+        guest_task_mark(tid);
+    seen = 0;
 }

@@ -6,8 +6,8 @@
  * the guest's root, not ours.  Where nothing can come between, the kernel does
  * the rest at once: from a directory outside procfs, in a root that is ours
  * too, openat2(RESOLVE_NO_XDEV) goes as far as it likes and cannot get to a
- * procfs without failing; and across mounts, without symlinks or "..", what went
- * into a procfs ends in it.
+ * procfs without failing; and across mounts, without symlinks or "..", nothing
+ * in a procfs depends on who asks but what ends in it.
  */
 #include "emulator/guest-path.h"
 
@@ -374,7 +374,7 @@ static int walk_as_guest(struct walk *walk, unsigned how)
     int error = ours ? 0 : walk_learn_who(walk);
 
     if (ours && walk->root.ours)
-        guest_home_was_ours(walk->tid);
+        guest_home_seen(walk->tid);
     if (error == 0 && walk->who_is_known)
         error = guest_rights_assume(&walk->rights, &walk->who);
     if (error < 0)

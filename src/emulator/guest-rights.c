@@ -6,8 +6,8 @@
  * them itself is followed with capset().
  *
  * When a guest's rights are ours: of what decides about files, its user
- * namespace, its ids and its capabilities are quickly looked at; its other groups
- * are not, but nothing changes these but setgroups, which is trapped (calls.h)
+ * namespace (if it was not seen before: guest-home.h), its ids and its
+ * capabilities are quickly looked at; its other groups are not, but nothing changes these but setgroups, which is trapped (calls.h)
  * and ends all trust.  Whoever has neither root's user nor any capability cannot
  * come to other rights at all without a user namespace: there is no_new_privs
  * then, which filter_load sets.
@@ -101,6 +101,11 @@ bool guest_rights_follow(void)
         following = ARE_SEEN;
     guest_task_forget();
     return following == ARE_SEEN;
+}
+
+bool guest_rights_are_followed(void)
+{
+    return following != LOOK_ALWAYS;
 }
 
 void guest_rights_changed(void)

@@ -37,6 +37,9 @@ bool guest_rights_see_all(void);
  */
 bool guest_rights_follow(void);
 
+/* Whether guest_rights_are_ours may be true of anybody. */
+bool guest_rights_are_followed(void);
+
 /* Some guest's groups are about to change: all is read from here on. */
 void guest_rights_changed(void);
 

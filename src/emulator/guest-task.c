@@ -220,6 +220,15 @@ void guest_task_mark(pid_t tid)
         last.marked = true;
 }
 
+bool guest_task_can_mark(void)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), O_EXCL);
+
+    if (pidfd >= 0)
+        close(pidfd);
+    return pidfd >= 0;
+}
+
 /* What `ask` says of it, asked again where the last one has ended: 0 or -errno. */
 static int ask_pidfd(pid_t tid, int (*ask)(int pidfd, void *what), void *what)
 {

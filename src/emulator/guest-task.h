@@ -86,6 +86,7 @@ void guest_task_forget(void);
  */
 bool guest_task_is_marked(pid_t tid);
 void guest_task_mark(pid_t tid);
+bool guest_task_can_mark(void); /* on this Linux */
 
 /* An O_PATH descriptor of /proc/TID/`link` ("cwd", "root"). */
 int guest_task_open(pid_t tid, const char *link);

@@ -80,8 +80,10 @@ static int serving_open_path(struct guest *guest, const char *path,
 {
     struct serving *serving = (struct serving *)guest;
     int host_fd = guest_path_open(serving->call->tid, path, how);
+    bool wanted = still_wanted(serving);
 
-    if (still_wanted(serving))
+    guest_home_settle(serving->call->tid, wanted);
+    if (wanted)
         return host_fd;
     if (host_fd >= 0)
         close(host_fd);

@@ -76,6 +76,7 @@ static int prepare(struct supervisor *self)
 {
     const char *trace = self->options->trace_path;
     struct rlimit limit;
+    unsigned also;
     int error;
 
     error = guest_rights_init();
@@ -83,12 +84,15 @@ static int prepare(struct supervisor *self)
         return complain("/proc/self/status (is /proc mounted?)", error);
     getrlimit(RLIMIT_NOFILE, &limit);
     window_init(&self->service.window, limit.rlim_cur);
-    error = filter_build(&self->filter, &self->service.window,
-                         self->options->strict, guest_rights_follow());
+    also = guest_rights_follow() ? FILTER_GROUPS : 0;
+    if (guest_home_follow())
+        also |= FILTER_HOME;
+    if (self->options->strict)
+        also |= FILTER_STRICT;
+    error = filter_build(&self->filter, &self->service.window, also);
     if (error < 0)
         return complain("cannot build the seccomp filter (libseccomp)",
                         error);
-    guest_home_follow();
     self->config = self->options->config;
     if (trace) {
         self->config.trace_fd = open(

@@ -214,6 +214,11 @@ int guest_main(int argc, char **argv, const struct guest_case *cases,
     const char *named = getenv("VNOTIFY_SUPERVISOR_PID");
     char top[256];
     size_t ran = 0, failed = 0, skipped = 0;
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (size_t i = 0; i < count; i++)
+            printf("%s\n", cases[i].name);
+        return 0;
+    }
     if (!guest_native())
         supervisor = named != NULL ? (pid_t)atoi(named) : getppid();
     snprintf(top, sizeof top, "%s/guest-XXXXXX", base != NULL ? base : "/tmp");

@@ -1,7 +1,8 @@
 /*
  * inotify_add_watch looks its path up with the rights that the calling thread
  * has by then, whichever way it came to them.  No case calls setgroups, which
- * vnotify is told of: what changes rights otherwise it must see.
+ * vnotify is told of, as it is of unshare: what changes rights otherwise it must
+ * see.
  */
 #include "guest.h"
 

@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* So that whoever may serve it has seen the thread. */
@@ -125,6 +127,44 @@ static void after_unshare(void)
     expect_other(&q, wd, true);
 }
 
+/* Of a child that was made with it: nobody has called unshare. */
+static void after_setns(void)
+{
+    struct guest_queue q;
+    int wd = watch_before(&q), ready[2], namespace_fd;
+    char path[64], byte;
+    long child;
+
+    CHECK(pipe(ready) == 0, "pipe");
+    child = syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0);
+    if (child < 0)
+        guest_skip("no mount namespace: %s", strerror(errno));
+    if (child == 0) { /* a clone of its own: no stdio, no locks */
+        byte = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                       mount("jail", "watched", NULL, MS_BIND, NULL) == 0
+                   ? 'y'
+                   : 'n';
+        if (write(ready[1], &byte, 1) == 1)
+            pause();
+        _exit(1);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1, "read");
+    snprintf(path, sizeof(path), "/proc/%ld/ns/mnt", child);
+    namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(namespace_fd >= 0, "%s: %s", path, strerror(errno));
+    if (byte == 'y')
+        CHECK(setns(namespace_fd, CLONE_NEWNS) == 0, "setns: %s",
+              strerror(errno));
+    close(namespace_fd);
+    close(ready[0]);
+    close(ready[1]);
+    kill((pid_t)child, SIGKILL);
+    CHECK(waitpid((pid_t)child, NULL, 0) == child, "wait");
+    if (byte != 'y')
+        guest_skip("cannot mount");
+    expect_other(&q, wd, true);
+}
+
 int main(int argc, char **argv)
 {
     static const struct guest_case cases[] = {
@@ -132,6 +172,7 @@ int main(int argc, char **argv)
         GUEST_CASE(after_another_threads_chroot),
         GUEST_CASE(after_pivot_root),
         GUEST_CASE(after_unshare),
+        GUEST_CASE(after_setns),
     };
     return guest_main(argc, argv, cases, GUEST_COUNT(cases));
 }
