@@ -10,7 +10,7 @@
  *
  * How often a subject is given a file depends on how fast they are: a pilot run
  * of a few lone files, each waited for, gives the time that each needs, and the
- * interval is six times the longest, so that nothing is measured but the latency
+ * interval is six times the longest (the global lock has its own), so that nothing is measured but the latency
  * of a lone event.  Floors, measured in the same rounds: the relay (subject.h), the
  * listing of that directory, the wake-up of a reader, the creation itself.
  */

@@ -1,5 +1,5 @@
 /*
- * trap-only - the least that serving a guest's inotify_add_watch can take
+ * trap-only - the least that serving a guest's inotify_add_watch by listing takes
  *
  *     trap-only PROGRAM [ARG...]
  *
