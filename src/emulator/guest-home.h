@@ -1,8 +1,8 @@
 /*
  * guest-home.h - whether a thread of the guest is where we are
  *
- * In our root and in our user namespace, that is.  To look takes 8 us, a tenth of
- * an inotify_add_watch of a guest; but once seen there, a thread stays, unless
+ * In our root and in our user namespace, that is.  To look takes 8 us, a tenth
+ * of an inotify_add_watch of a guest; but once seen there, a thread stays, unless
  * somebody in the guest calls chroot, pivot_root, setns or unshare, which are
  * trapped (calls.h) and end all trust.  What clone makes elsewhere is another
  * thread, which has not been seen yet.  (Unless, of one process, it has a mount
@@ -32,6 +32,6 @@ bool guest_home_is_ours(pid_t tid);
 /* The calling thread has just seen it there, or found that it had. */
 void guest_home_seen(pid_t tid);
 
-/* What was seen since was that thread's, if `tid` has waited for us all the time
-   (`sure`): then it counts. */
+/* What was seen since was that thread's, if `tid` has waited for us all the
+   time (`sure`): then it counts. */
 void guest_home_settle(pid_t tid, bool sure);

@@ -7,10 +7,11 @@
  *
  * When a guest's rights are ours: of what decides about files, its user
  * namespace (if it was not seen before: guest-home.h), its ids and its
- * capabilities are quickly looked at; its other groups are not, but nothing changes these but setgroups, which is trapped (calls.h)
- * and ends all trust.  Whoever has neither root's user nor any capability cannot
- * come to other rights at all without a user namespace: there is no_new_privs
- * then, which filter_load sets.
+ * capabilities are quickly looked at; its other groups are not, but nothing
+ * changes these but setgroups, which is trapped (calls.h) and ends all trust.
+ * Whoever has neither root's user nor any capability cannot come to other rights
+ * at all without a user namespace: there is no_new_privs then, which filter_load
+ * sets.
  */
 #include "emulator/guest-rights.h"
 

@@ -206,8 +206,8 @@ void guest_task_keep(pid_t tid, int pidfd)
     last.marked = false;
 }
 
-/* A pidfd of one that has ended and was waited for is not the next one's who has
-   that number. */
+/* A pidfd of one that has ended and was waited for is not the next one's who
+   has that number. */
 bool guest_task_is_marked(pid_t tid)
 {
     return last.tid == tid && last.marked &&
