@@ -99,15 +99,21 @@ static void after_another_threads_chroot(void)
     expect_other(&q, wd, false);
 }
 
+/* In a mount namespace of our own. */
+static void mount_jail(const char *where)
+{
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("jail", where, NULL, MS_BIND, NULL) != 0)
+        guest_skip("no mount namespace: %s", strerror(errno));
+}
+
 static void after_pivot_root(void)
 {
     struct guest_queue q;
     int wd = watch_before(&q);
 
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("jail", "jail", NULL, MS_BIND, NULL) != 0)
-        guest_skip("no mount namespace: %s", strerror(errno));
+    mount_jail("jail");
     CHECK(chdir("jail") == 0, "jail: %s", strerror(errno));
     if (syscall(SYS_pivot_root, ".", ".") != 0)
         guest_skip("pivot_root: %s", strerror(errno)); /* in an initramfs */
@@ -120,10 +126,7 @@ static void after_unshare(void)
     struct guest_queue q;
     int wd = watch_before(&q);
 
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("jail", "watched", NULL, MS_BIND, NULL) != 0)
-        guest_skip("no mount namespace: %s", strerror(errno));
+    mount_jail("watched");
     expect_other(&q, wd, true);
 }
 

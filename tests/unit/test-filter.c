@@ -88,7 +88,9 @@ static int setup(void **state)
     calls_init();
     assert_int_equal(filter_build(&plain, &window, 0), 0);
     assert_int_equal(filter_build(&strict, &window,
-                                  FILTER_STRICT | FILTER_GROUPS | FILTER_HOME), 0);
+                                  FILTER_STRICT | FILTER_GROUPS |
+                                      FILTER_HOME),
+                     0);
     return 0;
 }
 
@@ -157,7 +159,6 @@ static void test_filter_traps_what_leaves_home_where_told_to(void **state)
             assert_false(traps(&plain, *abi, leaving[i], 0, 0, 0, 0));
             assert_true(traps(&strict, *abi, leaving[i], 0, 0, 0, 0));
         }
-    calls_init();
     for (size_t i = 0; i < sizeof(leaving) / sizeof(leaving[0]); i++) {
         int number = seccomp_syscall_resolve_name(leaving[i]);
 
