@@ -35,6 +35,7 @@ enum {
 
 struct walk {
     pid_t tid;
+    bool at_home; /* it was seen there: guest-home.h */
     struct guest_credentials who; /* walk_learn_who */
     bool who_is_known;
     struct guest_rights rights;
@@ -326,7 +327,7 @@ static int check_target(const struct walk *walk, unsigned how)
 
 static int walk_init(struct walk *walk, const char *path)
 {
-    int error = guest_root_find(walk->tid, &walk->root);
+    int error = guest_root_find(walk->tid, walk->at_home, &walk->root);
 
     if (error < 0)
         return error;
@@ -370,7 +371,7 @@ static void walk_fini(struct walk *walk)
 /* To the end, with the guest's rights. */
 static int walk_as_guest(struct walk *walk, unsigned how)
 {
-    bool ours = guest_rights_are_ours(walk->tid);
+    bool ours = guest_rights_are_ours(walk->tid, walk->at_home);
     int error = ours ? 0 : walk_learn_who(walk);
 
     if (ours && walk->root.ours)
@@ -390,6 +391,7 @@ int guest_path_open(pid_t tid, const char *path, unsigned how)
 {
     struct walk walk = {
         .tid = tid,
+        .at_home = guest_home_is_ours(tid),
         .follow = !(how & GUEST_OPEN_NOFOLLOW),
     };
     int error;

@@ -23,8 +23,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "emulator/guest-home.h"
-
 enum {
     CAPS_WORDS = 2,
 };
@@ -116,11 +114,11 @@ void guest_rights_changed(void)
     atomic_store_explicit(&changed, true, memory_order_release);
 }
 
-bool guest_rights_are_ours(pid_t tid)
+bool guest_rights_are_ours(pid_t tid, bool at_home)
 {
     if (following == LOOK_ALWAYS ||
         atomic_load_explicit(&changed, memory_order_acquire) || /* R1 */
-        !(guest_home_is_ours(tid) || guest_task_in_our_user_namespace(tid)))
+        !(at_home || guest_task_in_our_user_namespace(tid)))
         return false;
     return following == CANNOT_CHANGE || has_ours(tid);
 }

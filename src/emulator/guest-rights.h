@@ -43,8 +43,9 @@ bool guest_rights_are_followed(void);
 /* Some guest's groups are about to change: all is read from here on. */
 void guest_rights_changed(void);
 
-/* Whether a thread that waits for us has our rights; false if unknown. */
-bool guest_rights_are_ours(pid_t tid);
+/* Whether a thread that waits for us has our rights; false if unknown.
+   `at_home`: its user namespace is known to be ours (guest-home.h). */
+bool guest_rights_are_ours(pid_t tid, bool at_home);
 
 int guest_rights_assume(struct guest_rights *,
                         const struct guest_credentials *);

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "emulator/guest-home.h"
 #include "emulator/guest-look.h"
 #include "emulator/guest-task.h"
 #include "emulator/procfs.h"
@@ -73,7 +72,7 @@ static int place_of_guest(pid_t tid, struct statx *place)
 }
 
 /* 1 or 0; -errno. */
-static int is_ours(pid_t tid)
+static int is_ours(pid_t tid, bool at_home)
 {
     struct statx place;
     int error;
@@ -81,15 +80,15 @@ static int is_ours(pid_t tid)
     guest_root_init();
     if (ours.host_fd < 0)
         return 0;
-    if (guest_home_is_ours(tid))
+    if (at_home)
         return 1;
     error = place_of_guest(tid, &place);
     return error < 0 ? error : is_same(&place, &ours.place);
 }
 
-int guest_root_find(pid_t tid, struct guest_root *root)
+int guest_root_find(pid_t tid, bool at_home, struct guest_root *root)
 {
-    int is = is_ours(tid);
+    int is = is_ours(tid, at_home);
 
     if (is < 0)
         return is;

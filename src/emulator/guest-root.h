@@ -18,7 +18,8 @@ struct guest_root {
 /* Opens what is kept for all calls; else the first call does. */
 void guest_root_init(void);
 
-int guest_root_find(pid_t tid, struct guest_root *);
+/* `at_home`: it is known to be ours (guest-home.h). */
+int guest_root_find(pid_t tid, bool at_home, struct guest_root *);
 void guest_root_leave(const struct guest_root *);
 
 /* Whether that directory is it, and the same mount of it. */

@@ -297,19 +297,19 @@ static void test_guest_path_rights_are_ours_until_they_change(void **state)
     if (geteuid() != 0 || guest_task_ids(getpid(), &own) != 0)
         skip(); /* Linux before 6.13 does not tell */
     start_guest(NULL);
-    assert_false(guest_rights_are_ours(guest)); /* not followed yet */
+    assert_false(guest_rights_are_ours(guest, false)); /* not followed yet */
     assert_true(guest_rights_follow());
-    assert_true(guest_rights_are_ours(guest));
+    assert_true(guest_rights_are_ours(guest, false));
     assert_int_equal(open_error("private", 0), 0);
     assert_int_equal(open_error("/proc/self/cwd/sub", 0), 0);
     stop_guest(state);
     start_guest(into_nobody);
-    assert_false(guest_rights_are_ours(guest));
+    assert_false(guest_rights_are_ours(guest, false));
     assert_int_equal(open_error("private", 0), -EACCES);
     stop_guest(state);
     start_guest(NULL);
     guest_rights_changed();
-    assert_false(guest_rights_are_ours(guest));
+    assert_false(guest_rights_are_ours(guest, false));
     assert_int_equal(open_error("private", 0), 0);
     assert_int_equal(guest_rights_init(), 0);
 }
