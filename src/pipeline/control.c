@@ -264,7 +264,7 @@ static int prepare(struct joining *j, bool made)
     /* What was noted before is not this watch's to tell, nor is our opening of
        the directory, which a vnode that is about to go may have had noted. */
     if (!made || opens_are_told(j)) {
-        reader_await_turn(j->engine);
+        (void)reader_await_turn(j->engine, 0);
         j->joined_ns = now_ns();
     }
     j->sleeps = err == 0 && is_dormant(j, made);

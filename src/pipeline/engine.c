@@ -123,6 +123,7 @@ static int init_parts(struct vnotify *engine,
     engine->fd_budget = budget_of(config->fd_budget, 2);
     engine->open_budget = budget_of(config->open_budget, 4);
     engine->hold_long_ns = HOLD_LONG_NS_MAX;
+    engine->crossing_wait_ns = CROSSING_NS_MAX;
     engine->close_write_after_ns =
         (config->close_write_after_ms == 0 ? CLOSE_WRITE_AFTER_MS
                                            : config->close_write_after_ms) *

@@ -67,6 +67,8 @@ enum {
        watched directory that is gone, the name of an object that moved.  Some
        guests lose what is told in another order. */
     HOLD_LONG_NS_MAX = 100 * 1000 * 1000,
+    /* A turn of a reader takes microseconds once it has a CPU. */
+    CROSSING_NS_MAX = 10 * 1000 * 1000,
     CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
@@ -126,6 +128,7 @@ struct vnotify {
     struct park_turns park_turns;  /* of those that park rows: sweep.c */
     uint64_t close_write_after_ns;
     uint64_t hold_long_ns; /* HOLD_LONG_NS_MAX */
+    uint64_t crossing_wait_ns; /* CROSSING_NS_MAX */
 
     ck_ring_t ring; /* reader to workers; N1: ck_ring SPMC */
     struct note *notes;
@@ -245,10 +248,12 @@ static inline bool engine_sees_closes(const struct vnotify *engine)
 
 /* reader.c */
 void *reader_main(void *worker);
-/* Any thread but the reader: returns when all that the host had noted before
+/* Any thread, outside of a turn: returns when all that the host had noted before
    the call has been collected.  Waits for one or two turns, not for workers
-   (unless the ring is full), and not at all if nothing is there. */
-void reader_await_turn(struct vnotify *);
+   (unless the ring is full), and not at all if nothing is there.  A worker has
+   a deadline, of now_ns(), or else 0; false: not until then, nor while the
+   reader waits for workers. */
+bool reader_await_turn(struct vnotify *, uint64_t deadline_ns);
 
 /* What an epoch protects is looked at between these two. */
 static inline void worker_begin_walk(struct worker *worker,

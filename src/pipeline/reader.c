@@ -222,26 +222,40 @@ static void pass_turn(struct vnotify *engine)
         park_wake(&engine->turns, INT_MAX);
 }
 
-void reader_await_turn(struct vnotify *engine)
+static bool ring_is_full(const struct vnotify *engine)
 {
+    return ck_ring_size(&engine->ring) >= ck_ring_capacity(&engine->ring) - 1;
+}
+
+static bool nothing_to_collect(struct vnotify *engine)
+{
+    return !kq_pending(engine->kq) && (turns_of(engine) & 1) == 0;
+}
+
+bool reader_await_turn(struct vnotify *engine, uint64_t deadline_ns)
+{
+    const struct timespec deadline = timespec_of(deadline_ns);
     uint32_t first = turns_of(engine), now;
     uint32_t enough = 2 + (first & 1);
+    bool collected = nothing_to_collect(engine);
 
-    if (!kq_pending(engine->kq) && (turns_of(engine) & 1) == 0)
-        return;
+    if (collected)
+        return true;
     atomic_fetch_add_explicit(&engine->turn_waiters, 1, /* E6 */
                               memory_order_seq_cst);
     for (;;) {
         now = turns_of(engine);
-        if (now - first >= enough ||
-            (!kq_pending(engine->kq) && (turns_of(engine) & 1) == 0))
+        collected = now - first >= enough || nothing_to_collect(engine);
+        if (collected || (deadline_ns != 0 && (now_ns() >= deadline_ns ||
+                                               ring_is_full(engine))))
             break;
         /* Not all that the kernel tells makes a note, and then a turn. */
         engine->barrier.kick(engine->barrier.arg);
-        park_wait(&engine->turns, now, NULL);
+        park_wait(&engine->turns, now, deadline_ns == 0 ? NULL : &deadline);
     }
     atomic_fetch_sub_explicit(&engine->turn_waiters, 1, /* E6 */
                               memory_order_seq_cst);
+    return collected;
 }
 
 /* Collects once; the turn's claim is held. */

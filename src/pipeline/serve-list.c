@@ -84,15 +84,11 @@ static int list_by_own(struct worker *worker, struct vnode *vnode,
 /* Since the listing before began, that is. */
 uint64_t vnode_has_crossed(const struct vnode *vnode)
 {
-    /* relaxed: a note that is not posted yet is the next listing's */
-    uint64_t crossed_ns = atomic_load_explicit(&more(vnode)->crossed_ns,
-                                               memory_order_relaxed);
-
-    return crossed_ns > more(vnode)->listed_ns ? crossed_ns : 0;
+    return vnode_crossed_since(vnode, more(vnode)->listed_ns);
 }
 
 static int take_listing(struct serving *s, struct vnode *vnode,
-                        struct stream *stream, uint64_t *crossed_ns)
+                        struct stream *stream)
 {
     struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
@@ -119,8 +115,7 @@ static int take_listing(struct serving *s, struct vnode *vnode,
           (unsigned long long)vnode->cost_ns, err);
     if (err != 0)
         return err;
-    *crossed_ns = vnode_has_crossed(vnode);
-    more(vnode)->listed_ns = start;
+    stream->begun_ns = start;
     tally_add(worker->tally, TALLY_LISTINGS, 1);
     tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
     return 0;
@@ -148,15 +143,41 @@ static struct delta *delta_for_rows(const struct stream *stream,
     return delta; /* NULL: no memory, and they are compared with the listing */
 }
 
+/* Has anything come of which nothing but the host's word can say whether it was
+   moved in? */
+static bool has_doubtful(const struct delta *delta)
+{
+    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
+        if (delta_may_be_moved_in(delta, &delta->changes[i]))
+            return true;
+    return false;
+}
+
+/*
+ * When the host noted a rename across directories that this listing may be the
+ * first to show, or 0.  The host has noted it by the time that a listing can
+ * show it, but its note may not have been read yet.
+ */
+static uint64_t await_crossing(struct vnotify *engine,
+                               const struct vnode *vnode,
+                               const struct delta *delta, uint64_t crossed_ns)
+{
+    if (crossed_ns != 0 || !has_doubtful(delta) ||
+        (kq_notes_dir(engine->kq) & NOTE_EXTEND) == 0)
+        return crossed_ns;
+    (void)reader_await_turn(engine, now_ns() + engine->crossing_wait_ns);
+    return vnode_has_crossed(vnode);
+}
+
 /* What has changed by the listing in the builder; *offer is NULL if nothing
    has that anybody need be told. */
 static int compare(struct serving *s, struct vnode *vnode,
-                   const struct stream *stream, uint64_t crossed_ns,
-                   struct offer **offer)
+                   const struct stream *stream, struct offer **offer)
 {
     struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
     struct snapshot *after = vnode->current;
+    uint64_t crossed_ns = vnode_has_crossed(vnode);
     /* V3: a watch may have joined with a listing of its own; until it has
        been offered a later one, it is offered what we have. */
     bool joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
@@ -179,13 +200,15 @@ static int compare(struct serving *s, struct vnode *vnode,
         snapshot_release(&engine->arenas, after);
         return -ENOMEM;
     }
-    (*offer)->crossed_ns = crossed_ns;
     if ((*offer)->delta != NULL) {
         learn_newcomers(engine, vnode, (*offer)->delta, crossed_ns != 0);
+        crossed_ns =
+            await_crossing(engine, vnode, (*offer)->delta, crossed_ns);
         keep_ask_gone(engine, vnode, (*offer)->delta);
         TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
               (*offer)->delta->gone, (*offer)->delta->come);
     }
+    (*offer)->crossed_ns = crossed_ns;
     (*offer)->for_rows = delta_for_rows(stream, *offer);
     snapshot_release(&engine->arenas, vnode->current);
     vnode->current = after;
@@ -196,12 +219,13 @@ static int compare(struct serving *s, struct vnode *vnode,
 int serve_list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
     struct stream stream;
-    uint64_t crossed_ns;
-    int err = take_listing(s, vnode, &stream, &crossed_ns);
+    int err = take_listing(s, vnode, &stream);
 
     *offer = NULL;
     if (err == 0)
-        err = compare(s, vnode, &stream, crossed_ns, offer);
+        err = compare(s, vnode, &stream, offer);
+    if (err == 0)
+        more(vnode)->listed_ns = stream.begun_ns;
     snapshot_release(&s->worker->engine->arenas, stream.before);
     return err;
 }

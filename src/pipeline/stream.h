@@ -19,7 +19,8 @@ struct stream {
     struct snapshot_follower follower; /* first: snapshot_list calls it */
     struct serving *serving;
     struct vnode *vnode;
-    uint64_t begun;  /* the listing's ticket */
+    uint64_t begun;    /* the listing's ticket */
+    uint64_t begun_ns; /* when it began */
     int judged;      /* of the builder's newcomers */
     size_t inserted; /* bytes that vnode->current has more than the listing
                         before, all of them ahead of what is walked next */

@@ -43,6 +43,14 @@ static inline uint64_t clock_ns(clockid_t id)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static inline struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){
+        .tv_sec = (time_t)(ns / 1000000000),
+        .tv_nsec = (long)(ns % 1000000000),
+    };
+}
+
 /* Monotonic nanoseconds: the engine's only clock for durations. */
 static inline uint64_t now_ns(void)
 {

@@ -134,3 +134,12 @@ void vnode_crossed(struct vnode *vnode, uint64_t read_ns)
 {
     raise_to(&more(vnode)->crossed_ns, read_ns);
 }
+
+uint64_t vnode_crossed_since(const struct vnode *vnode, uint64_t then_ns)
+{
+    /* relaxed: ordered by the claim, or by E6 */
+    uint64_t crossed_ns = atomic_load_explicit(&more(vnode)->crossed_ns,
+                                               memory_order_relaxed);
+
+    return crossed_ns > then_ns ? crossed_ns : 0;
+}

@@ -155,6 +155,10 @@ void vnode_noted(struct vnode *, uint64_t read_ns);
 /* Likewise, of a note with HINT_CROSSED. */
 void vnode_crossed(struct vnode *, uint64_t read_ns);
 
+/* When the newest such note was read, if after then, or 0.  One that was read
+   and is not posted yet may be missing, but for who has awaited a turn (E6). */
+uint64_t vnode_crossed_since(const struct vnode *, uint64_t then_ns);
+
 /* V6, holder: is none of the notes of a time that this concerns? */
 static inline bool vnode_is_older(const struct vnode *vnode,
                                   uint64_t joined_ns)

@@ -289,10 +289,7 @@ static void rest(struct worker *worker)
 {
     struct lot *lot = &worker->engine->lot;
     uint64_t due = next_due_ns(worker);
-    struct timespec deadline = {
-        .tv_sec = (time_t)(due / 1000000000),
-        .tv_nsec = (long)(due % 1000000000),
-    };
+    struct timespec deadline = timespec_of(due);
 
     lot_prepare(lot, worker->index, due == 0 ? LOT_FOREVER : due);
     if (anything_to_do(worker) || (due != 0 && due <= now_ns()))

@@ -6,9 +6,7 @@
  * "Takes long": the test holds the claim of the directory, as a worker does
  * that lists it, and gives it back when it has seen what it wanted to see.
  */
-#include "pipeline/engine.h"
-
-#include "engine-fixture.h"
+#include "engine-inside.h"
 
 #include <poll.h>
 #include <sched.h>
@@ -19,29 +17,6 @@ enum {
     DEADLINE_MS = 10000,
     LONG_MS = 60, /* much more than HOLD_NS_MAX */
 };
-
-static struct vnode *vnode_of(int wd)
-{
-    uint64_t seat =
-        atomic_load(radix_find(&instance->seats, (uint32_t)wd));
-
-    return seat_is_dormant(seat)
-               ? registry_slot(&engine->registry, seat_slot(seat))
-               : seat_watch(seat)->vnode;
-}
-
-/* Once nobody serves it; until it is given back, all that is noted of it
-   waits. */
-static struct vnode *take(int wd)
-{
-    struct vnode *vnode = vnode_of(wd);
-
-    while (claim_post(&vnode->claim, &engine->barrier,
-                      claim_generation(&vnode->claim), 0,
-                      BARRIER_UNCOUNTED) != CLAIM_TAKEN)
-        sched_yield();
-    return vnode;
-}
 
 static struct vnode *begin_listing(int wd)
 {

@@ -199,7 +199,6 @@ static void test_engine_tells_of_new_files_beside_a_move(void **state)
         snprintf(words[1], sizeof(words[1]), "1 close-write s%d", i);
         make_file("o/f");
         let_clock_pass("o/f");
-        sync_now(); /* a listing under way might see it before its note comes */
         assert_return_code(renameat(root_fd, "o/f", root_fd, to), errno);
         make_file(saved);
         AWAIT((told = take_words(both, 2, told)) == 3);
