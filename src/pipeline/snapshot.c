@@ -13,12 +13,14 @@
 
 enum {
     /*
-     * Large enough that directories of some thousand entries come in one
-     * system call, and so in one consistent state.  What takes several anyway
-     * comes in pieces: its writers are let in more often, and its new names can
-     * be told sooner (stream.h).
+     * A listing that nothing is told from yet comes in as few system calls as
+     * may be, and so in one consistent state, or nearly.  So does that of a small
+     * directory.  Others come in pieces: to list 500 entries takes longer than
+     * to tell a new name as soon as it is listed (stream.h), and writers are let
+     * in more often.
      */
     RAW_BYTES = 256 * 1024,
+    RAW_WHOLE = 16 * 1024,
     RAW_PIECE = 4 * 1024,
     RAW_ENTRY = 32, /* of getdents64, with a name of 5 to 12 bytes */
     BUILDER_BYTES_MIN = 64 * 1024,
@@ -201,11 +203,11 @@ static bool removed(int host_fd)
 static size_t piece(const struct snapshot_builder *builder,
                     const struct snapshot *before)
 {
-    bool in_one = before == NULL ||
-                  (size_t)before->count * RAW_ENTRY <= builder->raw_size;
+    bool is_small = before == NULL ||
+                    (size_t)before->count * RAW_ENTRY <= RAW_WHOLE;
 
-    return in_one || builder->raw_size < RAW_PIECE ? builder->raw_size
-                                                   : RAW_PIECE;
+    return is_small || builder->raw_size < RAW_PIECE ? builder->raw_size
+                                                     : RAW_PIECE;
 }
 
 int snapshot_list(struct snapshot_builder *builder, int host_fd,

@@ -8,13 +8,12 @@
 #include "pipeline/delta.h"
 
 /*
- * Long names, so that few thousand entries take several of the host's calls: it
- * fills 256 KiB in one.  Where it lists a new one is the file system's choice.
- * So one alone may be found late, but not one after the other.
+ * Where the host lists a new one is the file system's choice.  So one alone may
+ * be found late, but not one after the other.
  */
 enum {
     ENTRIES = 6000,
-    NAME_BYTES = 200,
+    FEW = 1000, /* and still several of the host's calls */
     NEW = 16,
     MEMBERSHIP = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
                  VN_IN_MOVED_TO,
@@ -24,14 +23,14 @@ static char fault_path[80];
 
 static const char *old_name(int n)
 {
-    static char name[NAME_BYTES + 1];
-    int length = snprintf(name, NAME_BYTES, "d/old%d", n);
+    static char name[32];
 
-    memset(name + length, '-', NAME_BYTES - (size_t)length);
+    snprintf(name, sizeof(name), "d/old%d", n);
     return name;
 }
 
-static int setup_bulk_with(struct vnotify_config config, const char *below)
+static int setup_bulk_with(struct vnotify_config config, const char *below,
+                           int entries)
 {
     char spec[128];
 
@@ -42,7 +41,7 @@ static int setup_bulk_with(struct vnotify_config config, const char *below)
     config.faults = spec;
     setup_with(&config, below);
     make_dir("d");
-    for (int i = 0; i < ENTRIES; i++)
+    for (int i = 0; i < entries; i++)
         make_file(old_name(i));
     return 0;
 }
@@ -50,20 +49,27 @@ static int setup_bulk_with(struct vnotify_config config, const char *below)
 static int setup_bulk(void **state)
 {
     (void)state;
-    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp");
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp", ENTRIES);
+}
+
+static int setup_few(void **state)
+{
+    (void)state;
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp", FEW);
 }
 
 static int setup_ordered(void **state)
 {
     (void)state;
-    return setup_bulk_with((struct vnotify_config){ .ordered = true },
-                           "/tmp");
+    return setup_bulk_with((struct vnotify_config){ .ordered = true }, "/tmp",
+                           ENTRIES);
 }
 
 static int setup_in_memory(void **state)
 {
     (void)state;
-    return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm");
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm",
+                           ENTRIES);
 }
 
 /* No note says that an entry has crossed directories. */
@@ -71,8 +77,8 @@ static int setup_macos(void **state)
 {
     (void)state;
     return setup_bulk_with(
-        (struct vnotify_config){ .notes = VNOTIFY_NOTES_MACOS },
-        "/tmp");
+        (struct vnotify_config){ .notes = VNOTIFY_NOTES_MACOS }, "/tmp",
+        ENTRIES);
 }
 
 static uint64_t streamed(void)
@@ -162,7 +168,7 @@ static void test_engine_tells_no_name_early_that_may_be_a_move(void **state)
 /* What is told early and what is told at the end are one story. */
 static void test_engine_tells_the_rest_when_the_listing_ends(void **state)
 {
-    char name[32], words[2 * NAME_BYTES];
+    char name[32], words[128];
 
     (void)state;
     assert_int_equal(add("d", MEMBERSHIP), 1);
@@ -215,7 +221,7 @@ static void test_engine_tells_early_only_who_was_told_the_rest(void **state)
 /* A name that is another file's now has to go before it comes. */
 static void test_engine_tells_no_name_early_that_is_not_free(void **state)
 {
-    char words[3 * NAME_BYTES];
+    char words[128];
 
     (void)state;
     assert_int_equal(add("d", MEMBERSHIP), 1);
@@ -327,6 +333,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_engine_tells_a_new_name_before_its_listing_ends, setup_bulk,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_tells_a_new_name_before_its_listing_ends, setup_few,
             teardown),
         cmocka_unit_test_setup_teardown(
             test_engine_that_keeps_the_order_tells_none_early, setup_ordered,
