@@ -12,8 +12,8 @@
  * be found late, but not one after the other.
  */
 enum {
-    ENTRIES = 6000,
-    FEW = 1000, /* and still several of the host's calls */
+    ENTRIES = 1000, /* several of the host's calls */
+    MANY = 6000,    /* that a worker lists which takes bulk */
     NEW = 16,
     MEMBERSHIP = VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
                  VN_IN_MOVED_TO,
@@ -52,10 +52,10 @@ static int setup_bulk(void **state)
     return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp", ENTRIES);
 }
 
-static int setup_few(void **state)
+static int setup_many(void **state)
 {
     (void)state;
-    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp", FEW);
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/tmp", MANY);
 }
 
 static int setup_ordered(void **state)
@@ -69,7 +69,7 @@ static int setup_in_memory(void **state)
 {
     (void)state;
     return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm",
-                           ENTRIES);
+                           MANY);
 }
 
 /* No note says that an entry has crossed directories. */
@@ -193,7 +193,7 @@ static void test_engine_tells_early_only_who_was_told_the_rest(void **state)
 
     (void)state;
     make_dir("larger");
-    for (int i = 0; i < 4 * ENTRIES; i++) {
+    for (int i = 0; i < 4 * MANY; i++) {
         snprintf(name, sizeof(name), "larger/%d", i);
         make_file(name);
     }
@@ -335,7 +335,7 @@ int main(void)
             test_engine_tells_a_new_name_before_its_listing_ends, setup_bulk,
             teardown),
         cmocka_unit_test_setup_teardown(
-            test_engine_tells_a_new_name_before_its_listing_ends, setup_few,
+            test_engine_tells_a_new_name_before_its_listing_ends, setup_many,
             teardown),
         cmocka_unit_test_setup_teardown(
             test_engine_that_keeps_the_order_tells_none_early, setup_ordered,
