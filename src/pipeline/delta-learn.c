@@ -28,22 +28,10 @@ bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
            come->born_rt_ns < of_gone->before_rt_ns - BIRTH_TICK_NS;
 }
 
-static bool is_old(const struct delta *delta, const struct change *come)
-{
-    return come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
-}
-
 bool delta_moved_in(const struct delta *delta, const struct change *come)
 {
     return come->learned && come->only_name && !come->untouched &&
-           is_old(delta, come);
-}
-
-bool delta_may_be_moved_in(const struct delta *delta,
-                           const struct change *come)
-{
-    return come->learned && come->only_name && !come->untouched &&
-           !is_old(delta, come);
+           come->born_rt_ns < delta->before_rt_ns - BIRTH_TICK_NS;
 }
 
 void change_learn(struct change *change, int host_fd, const char *name)

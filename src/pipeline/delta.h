@@ -112,9 +112,6 @@ bool delta_same_inode(const struct delta *of_gone, const struct change *gone,
  */
 bool delta_moved_in(const struct delta *, const struct change *come);
 
-/* Or may it have been, as it was touched, but is too young to tell? */
-bool delta_may_be_moved_in(const struct delta *, const struct change *come);
-
 /* NULL when memory is out.  Freed with arena_free. */
 struct delta *delta_create(const struct arenas *, const struct snapshot *before,
                            const struct snapshot *after);

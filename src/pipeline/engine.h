@@ -68,7 +68,7 @@ enum {
        guests lose what is told in another order. */
     HOLD_LONG_NS_MAX = 100 * 1000 * 1000,
     /* A turn of a reader takes microseconds once it has a CPU. */
-    CROSSING_NS_MAX = 10 * 1000 * 1000,
+    CROSSING_NS_MAX = HOLD_NS_MAX,
     CLOSE_WRITE_AFTER_MS = 50,
     RETRY_ORDERED = 1 << 2,
     RETRY_US_FIRST = 1000,
@@ -254,6 +254,8 @@ void *reader_main(void *worker);
    a deadline, of now_ns(), or else 0; false: not until then, nor while the
    reader waits for workers. */
 bool reader_await_turn(struct vnotify *, uint64_t deadline_ns);
+/* Has it been collected already? */
+bool reader_has_collected(struct vnotify *);
 
 /* What an epoch protects is looked at between these two. */
 static inline void worker_begin_walk(struct worker *worker,

@@ -57,6 +57,39 @@ enum {
     READER_NS = 2 * 1000 * 1000,
 };
 
+/*
+ * E6.  The count of turns is odd while one is on.  A note that the host has
+ * posted is in the kqueue or was collected by a turn.  If the kqueue is seen to
+ * be empty, and then the count to be even, that turn has ended; and in any case
+ * when one has ended that began after the call.
+ *
+ *     reader                              add_watch, worker
+ *       turns to even                       turn_waiters up
+ *       look at turn_waiters; wake          look at turns; sleep
+ *
+ * All are seq_cst: each side writes one word and reads the other's.  Nobody
+ * sleeps for a turn that does not come: it is asked for after the count was
+ * read, and who comes to the end of one wakes all.
+ */
+static uint32_t turns_of(struct vnotify *engine)
+{
+    return atomic_load_explicit(&engine->turns, memory_order_seq_cst); /* E6 */
+}
+
+static void wake_turn_waiters(struct vnotify *engine)
+{
+    if (atomic_load_explicit(&engine->turn_waiters, /* E6 */
+                             memory_order_seq_cst) != 0)
+        park_wake(&engine->turns, INT_MAX);
+}
+
+static void pass_turn(struct vnotify *engine)
+{
+    atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
+                              memory_order_seq_cst);
+    wake_turn_waiters(engine);
+}
+
 static void enqueue(struct vnotify *engine, struct tally *tally,
                     struct note *note)
 {
@@ -69,6 +102,7 @@ static void enqueue(struct vnotify *engine, struct tally *tally,
             break;
         tally_add(tally, TALLY_RING_FULL, 1);
         lot_wake(&engine->lot, LOT_ANYBODY);
+        wake_turn_waiters(engine); /* a worker may be one of them */
         sched_yield(); /* workers are busy: there is nothing to sleep on */
     }
     tally_high(tally, TALLY_RING_HIGH, size + 1);
@@ -194,40 +228,12 @@ static void order_retries(struct vnotify *engine, struct tally *tally,
     enqueue(engine, tally, &note);
 }
 
-/*
- * E6.  The count of turns is odd while one is on.  A note that the host has
- * posted is in the kqueue or was collected by a turn.  If the kqueue is seen to
- * be empty, and then the count to be even, that turn has ended; and in any case
- * when one has ended that began after the call.
- *
- *     reader                              add_watch
- *       turns to even                       turn_waiters up
- *       look at turn_waiters; wake          look at turns; sleep
- *
- * All are seq_cst: each side writes one word and reads the other's.  Nobody
- * sleeps for a turn that does not come: it is asked for after the count was
- * read, and who comes to the end of one wakes all.
- */
-static uint32_t turns_of(struct vnotify *engine)
-{
-    return atomic_load_explicit(&engine->turns, memory_order_seq_cst); /* E6 */
-}
-
-static void pass_turn(struct vnotify *engine)
-{
-    atomic_fetch_add_explicit(&engine->turns, 1, /* E6 */
-                              memory_order_seq_cst);
-    if (atomic_load_explicit(&engine->turn_waiters, /* E6 */
-                             memory_order_seq_cst) != 0)
-        park_wake(&engine->turns, INT_MAX);
-}
-
 static bool ring_is_full(const struct vnotify *engine)
 {
     return ck_ring_size(&engine->ring) >= ck_ring_capacity(&engine->ring) - 1;
 }
 
-static bool nothing_to_collect(struct vnotify *engine)
+bool reader_has_collected(struct vnotify *engine)
 {
     return !kq_pending(engine->kq) && (turns_of(engine) & 1) == 0;
 }
@@ -237,7 +243,7 @@ bool reader_await_turn(struct vnotify *engine, uint64_t deadline_ns)
     const struct timespec deadline = timespec_of(deadline_ns);
     uint32_t first = turns_of(engine), now;
     uint32_t enough = 2 + (first & 1);
-    bool collected = nothing_to_collect(engine);
+    bool collected = reader_has_collected(engine);
 
     if (collected)
         return true;
@@ -245,7 +251,7 @@ bool reader_await_turn(struct vnotify *engine, uint64_t deadline_ns)
                               memory_order_seq_cst);
     for (;;) {
         now = turns_of(engine);
-        collected = now - first >= enough || nothing_to_collect(engine);
+        collected = now - first >= enough || reader_has_collected(engine);
         if (collected || (deadline_ns != 0 && (now_ns() >= deadline_ns ||
                                                ring_is_full(engine))))
             break;

@@ -56,7 +56,8 @@ static void expect_crossings(struct dispatch *d, struct watch *watch,
     if (source->crossings > noted &&
         (kq_notes_dir(d->engine->kq) & NOTE_EXTEND) != 0)
         watch->crossing_ticket = barrier_request(&d->engine->barrier);
-    if (source->delta != NULL)
+    /* What a partial listing has not reached may have crossed already. */
+    if (source->delta != NULL && !watch->untold->latest->partial)
         watch->planned_ns = now_ns();
 }
 

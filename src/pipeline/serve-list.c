@@ -55,17 +55,42 @@ static struct offer *make_offer(struct worker *worker, struct snapshot *before,
     return offer;
 }
 
+/*
+ * A listing in pieces can be told from early, and be torn by what changes
+ * meanwhile.  In a directory that need not be listed so, the first is for lone
+ * changes, and the second for nobody.
+ */
+static struct snapshot_follower *follower_of(struct worker *worker,
+                                             struct stream *stream,
+                                             const struct snapshot *before)
+{
+    struct vnotify *engine = worker->engine;
+
+    return !engine->ordered && (snapshot_is_large(&worker->builder, before) ||
+                                reader_has_collected(engine))
+               ? &stream->follower
+               : NULL;
+}
+
+static bool has_changed_meanwhile(struct vnotify *engine,
+                                  const struct vnode *vnode)
+{
+    return !reader_has_collected(engine) ||
+           (claim_pending(&vnode->claim) & HINT_LIST) != 0;
+}
+
 /* By the vnode's own descriptor; one that is gone for good has no entries. */
 static int list_by_own(struct worker *worker, struct vnode *vnode,
                        struct stream *stream)
 {
     struct vnotify *engine = worker->engine;
+    struct snapshot_builder *builder = &worker->builder;
     struct snapshot *before = vnode->current;
     int fd = vnode_fd(engine, vnode), err;
 
-    worker->builder.base = vnode->ino;
+    builder->base = vnode->ino;
     if (fd == -ESTALE) {
-        snapshot_list_removed(&worker->builder);
+        snapshot_list_removed(builder);
         return 0;
     }
     if (fd < 0)
@@ -73,10 +98,13 @@ static int list_by_own(struct worker *worker, struct vnode *vnode,
     if (fault_hits(&engine->fault, FAULT_OPEN))
         return -EMFILE;
     if (before == NULL)
-        return snapshot_list(&worker->builder, fd, NULL, NULL, &engine->fault);
+        return snapshot_list(builder, fd, NULL, NULL, &engine->fault);
     snapshot_acquire(before); /* the stream may replace it meanwhile */
-    err = snapshot_list(&worker->builder, fd, before, &stream->follower,
-                        &engine->fault);
+    err = snapshot_list(builder, fd, before,
+                        follower_of(worker, stream, before), &engine->fault);
+    if (err == 0 && snapshot_may_be_torn(builder, before) &&
+        has_changed_meanwhile(engine, vnode))
+        err = snapshot_list(builder, fd, before, NULL, &engine->fault);
     snapshot_release(&engine->arenas, before);
     return err;
 }
@@ -87,13 +115,37 @@ uint64_t vnode_has_crossed(const struct vnode *vnode)
     return vnode_crossed_since(vnode, more(vnode)->listed_ns);
 }
 
+static int list_timed(struct worker *worker, struct vnode *vnode,
+                      struct stream *stream)
+{
+    struct vnotify *engine = worker->engine;
+    uint64_t end;
+    int err;
+
+    stream_begin_listing(stream, now_ns());
+    worker->builder.yielded_ns = 0;
+    err = list_by_own(worker, vnode, stream);
+    end = now_ns() - worker->builder.yielded_ns;
+    vnode->least_cost_ns = vnode->cost_ns < end - stream->begun_ns
+                               ? vnode->cost_ns
+                               : end - stream->begun_ns;
+    vnode->cost_ns = end - stream->begun_ns;
+    tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
+    TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
+          vnode->slot, worker->builder.count,
+          (unsigned long long)vnode->cost_ns, err);
+    if (err != 0)
+        return err;
+    tally_add(worker->tally, TALLY_LISTINGS, 1);
+    tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
+    return 0;
+}
+
 static int take_listing(struct serving *s, struct vnode *vnode,
                         struct stream *stream)
 {
-    struct worker *worker = s->worker;
-    struct vnotify *engine = worker->engine;
-    uint64_t start = now_ns(), begun, end;
-    int err;
+    struct vnotify *engine = s->worker->engine;
+    uint64_t begun;
 
     /* V3: "about to begin", then the ticket: an add_watch that still sees the
        one before has looked before the ticket was drawn. */
@@ -103,22 +155,7 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
                           memory_order_seq_cst);
     stream_begin(stream, s, vnode, begun);
-    worker->builder.yielded_ns = 0;
-    err = list_by_own(worker, vnode, stream);
-    end = now_ns() - worker->builder.yielded_ns;
-    vnode->least_cost_ns =
-        vnode->cost_ns < end - start ? vnode->cost_ns : end - start;
-    vnode->cost_ns = end - start;
-    tally_stage(worker->tally, STAGE_LISTING, vnode->cost_ns);
-    TRACE(&engine->trace, "listing vnode=%u entries=%u ns=%llu result=%d",
-          vnode->slot, worker->builder.count,
-          (unsigned long long)vnode->cost_ns, err);
-    if (err != 0)
-        return err;
-    stream->begun_ns = start;
-    tally_add(worker->tally, TALLY_LISTINGS, 1);
-    tally_add(worker->tally, TALLY_ENTRIES, worker->builder.count);
-    return 0;
+    return list_timed(s->worker, vnode, stream);
 }
 
 /* For the rows, which follow whole listings alone: since the one before. */
@@ -143,32 +180,6 @@ static struct delta *delta_for_rows(const struct stream *stream,
     return delta; /* NULL: no memory, and they are compared with the listing */
 }
 
-/* Has anything come of which nothing but the host's word can say whether it was
-   moved in? */
-static bool has_doubtful(const struct delta *delta)
-{
-    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++)
-        if (delta_may_be_moved_in(delta, &delta->changes[i]))
-            return true;
-    return false;
-}
-
-/*
- * When the host noted a rename across directories that this listing may be the
- * first to show, or 0.  The host has noted it by the time that a listing can
- * show it, but its note may not have been read yet.
- */
-static uint64_t await_crossing(struct vnotify *engine,
-                               const struct vnode *vnode,
-                               const struct delta *delta, uint64_t crossed_ns)
-{
-    if (crossed_ns != 0 || !has_doubtful(delta) ||
-        (kq_notes_dir(engine->kq) & NOTE_EXTEND) == 0)
-        return crossed_ns;
-    (void)reader_await_turn(engine, now_ns() + engine->crossing_wait_ns);
-    return vnode_has_crossed(vnode);
-}
-
 /* What has changed by the listing in the builder; *offer is NULL if nothing
    has that anybody need be told. */
 static int compare(struct serving *s, struct vnode *vnode,
@@ -177,7 +188,6 @@ static int compare(struct serving *s, struct vnode *vnode,
     struct worker *worker = s->worker;
     struct vnotify *engine = worker->engine;
     struct snapshot *after = vnode->current;
-    uint64_t crossed_ns = vnode_has_crossed(vnode);
     /* V3: a watch may have joined with a listing of its own; until it has
        been offered a later one, it is offered what we have. */
     bool joined = atomic_load_explicit(&vnode->joined, memory_order_seq_cst) >=
@@ -196,36 +206,81 @@ static int compare(struct serving *s, struct vnode *vnode,
         snapshot_acquire(after);
     }
     *offer = make_offer(worker, vnode->current, after, stream->begun);
-    if (*offer == NULL) {
-        snapshot_release(&engine->arenas, after);
+    snapshot_release(&engine->arenas, after);
+    if (*offer == NULL)
         return -ENOMEM;
-    }
-    if ((*offer)->delta != NULL) {
-        learn_newcomers(engine, vnode, (*offer)->delta, crossed_ns != 0);
-        crossed_ns =
-            await_crossing(engine, vnode, (*offer)->delta, crossed_ns);
-        keep_ask_gone(engine, vnode, (*offer)->delta);
-        TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
-              (*offer)->delta->gone, (*offer)->delta->come);
-    }
-    (*offer)->crossed_ns = crossed_ns;
-    (*offer)->for_rows = delta_for_rows(stream, *offer);
-    snapshot_release(&engine->arenas, vnode->current);
-    vnode->current = after;
-    more(vnode)->offered = stream->begun;
+    if ((*offer)->delta != NULL)
+        learn_newcomers(engine, vnode, (*offer)->delta,
+                        vnode_has_crossed(vnode) != 0);
     return 0;
+}
+
+/* Has anything come of which nothing but the host's word may say whether it was
+   moved in? */
+static bool has_doubtful(const struct delta *delta)
+{
+    for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++) {
+        const struct change *come = &delta->changes[i];
+
+        if (come->learned && come->only_name && !come->untouched)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The host has noted a rename by the time that a listing can show it, but its
+ * note may not have been read yet.  And a note names no entry: if it was read
+ * after the listing had begun, the listing need not show what it is about.
+ */
+static bool must_look_again(struct vnotify *engine, const struct vnode *vnode,
+                            const struct stream *stream,
+                            const struct offer *offer)
+{
+    if (offer == NULL || offer->delta == NULL || !has_doubtful(offer->delta) ||
+        (kq_notes_dir(engine->kq) & NOTE_EXTEND) == 0)
+        return false;
+    (void)reader_await_turn(engine, now_ns() + engine->crossing_wait_ns);
+    return vnode_crossed_since(vnode, stream->begun_ns) != 0;
+}
+
+/* It is what the watches are told next, and the vnode's newest listing. */
+static void accept(struct vnotify *engine, struct vnode *vnode,
+                   const struct stream *stream, struct offer *offer)
+{
+    offer->crossed_ns = vnode_has_crossed(vnode);
+    if (offer->delta != NULL) {
+        keep_ask_gone(engine, vnode, offer->delta);
+        TRACE(&engine->trace, "delta vnode=%u gone=%u come=%u", vnode->slot,
+              offer->delta->gone, offer->delta->come);
+    }
+    offer->for_rows = delta_for_rows(stream, offer);
+    snapshot_acquire(offer->after);
+    snapshot_release(&engine->arenas, vnode->current);
+    vnode->current = offer->after;
+    more(vnode)->offered = stream->begun;
 }
 
 int serve_list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
+    struct vnotify *engine = s->worker->engine;
     struct stream stream;
     int err = take_listing(s, vnode, &stream);
 
     *offer = NULL;
     if (err == 0)
         err = compare(s, vnode, &stream, offer);
+    if (err == 0 && must_look_again(engine, vnode, &stream, *offer)) {
+        offer_release(engine, *offer);
+        *offer = NULL;
+        err = list_timed(s->worker, vnode, &stream);
+        if (err == 0)
+            err = compare(s, vnode, &stream, offer);
+    }
+    if (err == 0 && *offer != NULL)
+        accept(engine, vnode, &stream, *offer);
     if (err == 0)
         more(vnode)->listed_ns = stream.begun_ns;
-    snapshot_release(&s->worker->engine->arenas, stream.before);
+    snapshot_release(&engine->arenas, stream.before);
     return err;
 }

@@ -13,14 +13,13 @@
 
 enum {
     /*
-     * A listing that nothing is told from yet comes in as few system calls as
-     * may be, and so in one consistent state, or nearly.  So does that of a small
-     * directory.  Others come in pieces: to list 500 entries takes longer than
-     * to tell a new name as soon as it is listed (stream.h), and writers are let
-     * in more often.
+     * Large enough that directories of some thousand entries come in one
+     * system call, and so in one consistent state.  What takes several anyway
+     * comes in pieces: its writers are let in more often.  So does, if somebody
+     * follows, what takes longer to list than to tell a new name (stream.h).
      */
     RAW_BYTES = 256 * 1024,
-    RAW_WHOLE = 16 * 1024,
+    RAW_FOLLOWED = 16 * 1024,
     RAW_PIECE = 4 * 1024,
     RAW_ENTRY = 32, /* of getdents64, with a name of 5 to 12 bytes */
     BUILDER_BYTES_MIN = 64 * 1024,
@@ -158,7 +157,7 @@ static int end_call(struct listing_job *job)
     builder->calls++;
     if (job->follower != NULL)
         job->follower->call_ended(job->follower, builder);
-    if (builder->calls > 1)
+    if (builder->calls > 1 && builder->takes_long)
         let_others(builder);
     return 0;
 }
@@ -200,14 +199,32 @@ static bool removed(int host_fd)
     return fstat(host_fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static size_t piece(const struct snapshot_builder *builder,
-                    const struct snapshot *before)
+static bool takes_more_than(size_t bytes, const struct snapshot *before)
 {
-    bool is_small = before == NULL ||
-                    (size_t)before->count * RAW_ENTRY <= RAW_WHOLE;
+    return before != NULL && (size_t)before->count * RAW_ENTRY > bytes;
+}
 
-    return is_small || builder->raw_size < RAW_PIECE ? builder->raw_size
-                                                     : RAW_PIECE;
+bool snapshot_is_large(const struct snapshot_builder *builder,
+                       const struct snapshot *before)
+{
+    return takes_more_than(builder->raw_size, before);
+}
+
+static size_t piece(const struct snapshot_builder *builder,
+                    const struct snapshot *before, bool followed)
+{
+    bool in_pieces = snapshot_is_large(builder, before) ||
+                     (followed && takes_more_than(RAW_FOLLOWED, before));
+
+    return in_pieces && builder->raw_size > RAW_PIECE ? RAW_PIECE
+                                                      : builder->raw_size;
+}
+
+bool snapshot_may_be_torn(const struct snapshot_builder *builder,
+                          const struct snapshot *before)
+{
+    return builder->calls > 1 && !snapshot_is_large(builder, before) &&
+           !newcomers_are_all(&builder->newcomers, before, builder->count);
 }
 
 int snapshot_list(struct snapshot_builder *builder, int host_fd,
@@ -221,12 +238,15 @@ int snapshot_list(struct snapshot_builder *builder, int host_fd,
     builder->used = 0;
     builder->count = 0;
     builder->calls = 0;
+    builder->takes_long =
+        before == NULL || snapshot_is_large(builder, before);
     newcomers_begin(&builder->newcomers,
                     before != NULL && before->base == builder->base ? before
                                                                     : NULL);
     builder->begun_rt_ns = (int64_t)clock_ns(CLOCK_REALTIME);
     err = (builder->first ? listing_read_first : listing_read)(
-        host_fd, builder->raw, piece(builder, before), builder_add, &job);
+        host_fd, builder->raw, piece(builder, before, follower != NULL),
+        builder_add, &job);
     builder->first = false;
     /* An empty or one-entry directory can fail half way too. */
     if (err == 0 && builder->count <= 1 && fault_hits(fault, FAULT_READ))

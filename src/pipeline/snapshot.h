@@ -81,6 +81,7 @@ struct snapshot_builder {
     int64_t begun_rt_ns;  /* as in struct snapshot */
     int64_t listed_rt_ns; /* when it ended: files born later are not in it */
     unsigned calls;       /* of the host's, that the listing has taken */
+    bool takes_long;      /* others are offered the CPU meanwhile */
     bool first;           /* the next one's descriptor was not read from yet */
     uint64_t yielded_ns;  /* that others had the CPU; set to 0 before listing,
                              by who wants to know */
@@ -105,11 +106,21 @@ struct snapshot_follower {
  * Lists the directory open at host_fd into the builder.  0 or -errno.  A
  * removed directory is an empty one.  `before`: an earlier listing, or NULL;
  * if it is much the same, a large directory takes less time.  The caller keeps
- * it until this returns.  `follower`: NULL if nobody.
+ * it until this returns.  `follower`: NULL if nobody; then a directory that was
+ * not large comes in one consistent state.
  */
 int snapshot_list(struct snapshot_builder *, int host_fd,
                   const struct snapshot *before, struct snapshot_follower *,
                   const struct fault *);
+
+/* Did it take more than one of the host's calls, whoever listed it? */
+bool snapshot_is_large(const struct snapshot_builder *,
+                       const struct snapshot *before);
+
+/* After snapshot_list with a follower: if the directory changed meanwhile, may
+   the listing show what it never was, and might one without show it right? */
+bool snapshot_may_be_torn(const struct snapshot_builder *,
+                          const struct snapshot *before);
 
 /* The listing of a directory that was removed: empty. */
 void snapshot_list_removed(struct snapshot_builder *);

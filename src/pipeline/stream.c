@@ -26,8 +26,7 @@ static bool is_worth_it(const struct stream *stream,
 
     return new->before != NULL &&
            builder->count + LEFT_MIN < new->before->count &&
-           new->count > stream->judged &&
-           !stream->serving->worker->engine->ordered;
+           new->count > stream->judged;
 }
 
 /* Drops those whose name or inode was there before: replaced, renamed, linked,
@@ -192,4 +191,11 @@ void stream_begin(struct stream *stream, struct serving *serving,
         .vnode = vnode,
         .begun = begun,
     };
+}
+
+void stream_begin_listing(struct stream *stream, uint64_t now)
+{
+    stream->begun_ns = now;
+    stream->judged = 0;
+    stream->inserted = 0;
 }

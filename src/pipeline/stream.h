@@ -19,8 +19,8 @@ struct stream {
     struct snapshot_follower follower; /* first: snapshot_list calls it */
     struct serving *serving;
     struct vnode *vnode;
-    uint64_t begun;    /* the listing's ticket */
-    uint64_t begun_ns; /* when it began */
+    uint64_t begun;    /* ticket */
+    uint64_t begun_ns; /* when the listing began */
     int judged;      /* of the builder's newcomers */
     size_t inserted; /* bytes that vnode->current has more than the listing
                         before, all of them ahead of what is walked next */
@@ -29,6 +29,9 @@ struct stream {
                                 more; NULL until then.  To be released. */
 };
 
-/* For one listing of a directory that was listed before. */
+/* For the listings under one ticket of a directory that was listed before. */
 void stream_begin(struct stream *, struct serving *, struct vnode *,
                   uint64_t begun);
+
+/* Before each of them. */
+void stream_begin_listing(struct stream *, uint64_t now);

@@ -87,7 +87,7 @@ struct more {
     _Atomic uint64_t newest_ns; /* when the newest note of all was read: V6 */
     _Atomic uint64_t crossed_ns; /* when the newest note of a rename across
                                     directories was read; relaxed: the claim
-                                    orders it, as V6 */
+                                    orders it, as V6, or E6 */
     _Atomic uint64_t alarm_ns; /* A1: holder's; 0: no alarm is set */
     struct handoff_link alarm_link;
     struct vnode *alarm_vnode; /* A1: whose this is, while it is listed */
@@ -110,7 +110,8 @@ struct more {
     struct children *children; /* a directory's, if content is wanted */
     uint64_t quiet_ns;         /* CLOSE_WRITE is said then; 0: none is due */
     uint64_t offered;          /* ticket of the newest offer to all */
-    uint64_t listed_ns;        /* when the last listing began; 0: none yet */
+    uint64_t listed_ns;        /* when the last listing began that was
+                                  compared; 0: none yet */
     uint64_t rest_until_ns;
     uint32_t storm_rest_us;    /* beyond that, if nobody is in a hurry */
     uint64_t due_ns;           /* in the timer: when it is served next */

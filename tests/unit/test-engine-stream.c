@@ -3,7 +3,11 @@
  */
 #include "engine-fixture.h"
 
+#include <dlfcn.h>
 #include <sched.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "pipeline/delta.h"
 
@@ -72,6 +76,12 @@ static int setup_in_memory(void **state)
                            MANY);
 }
 
+static int setup_few_in_memory(void **state)
+{
+    (void)state;
+    return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm", ENTRIES);
+}
+
 /* No note says that an entry has crossed directories. */
 static int setup_macos(void **state)
 {
@@ -79,6 +89,31 @@ static int setup_macos(void **state)
     return setup_bulk_with(
         (struct vnotify_config){ .notes = VNOTIFY_NOTES_MACOS }, "/tmp",
         ENTRIES);
+}
+
+/* Between two of the host's calls: done once, before the one that this counts
+   down to. */
+static atomic_int calls_until_rename, renames;
+
+/* In place of the C library's. */
+long syscall(long number, ...)
+{
+    static long (*real)(long, ...);
+    long a[6];
+    va_list args;
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "syscall");
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (number == SYS_getdents64 && atomic_load(&calls_until_rename) > 0 &&
+        atomic_fetch_sub(&calls_until_rename, 1) == 1) {
+        renameat(root_fd, old_name(0), root_fd, "d/renamed");
+        atomic_fetch_add(&renames, 1);
+    }
+    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 static uint64_t streamed(void)
@@ -218,6 +253,38 @@ static void test_engine_tells_early_only_who_was_told_the_rest(void **state)
     assert_true(streamed() > 0);
 }
 
+/* What has not been listed yet is renamed to where the host has been already:
+   such a listing has neither name. */
+static void test_engine_pairs_a_rename_in_the_midst_of_a_listing(void **state)
+{
+    char name[32], words[128];
+
+    (void)state;
+    assert_int_equal(add("d", MEMBERSHIP), 1);
+    atomic_store(&renames, 0);
+    for (int i = 0; i < NEW; i++) {
+        int before = atomic_load(&renames);
+
+        sync_now();
+        let_clock_pass(old_name(0));
+        snprintf(name, sizeof(name), "d/new%d", i);
+        atomic_store(&calls_until_rename, 3);
+        make_file(name);
+        sync_now();
+        atomic_store(&calls_until_rename, 0);
+        snprintf(words, sizeof(words), "1 create new%d", i);
+        if (atomic_load(&renames) == before) { /* listed in one call */
+            expect(words);
+            continue;
+        }
+        strcat(words, ", 1 from old0, 1 to renamed");
+        expect_in_any_order(words);
+        move("d/renamed", old_name(0));
+        expect("1 from renamed, 1 to old0");
+    }
+    assert_true(atomic_load(&renames) > 0);
+}
+
 /* A name that is another file's now has to go before it comes. */
 static void test_engine_tells_no_name_early_that_is_not_free(void **state)
 {
@@ -355,6 +422,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_engine_tells_early_only_who_was_told_the_rest, setup_in_memory,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            test_engine_pairs_a_rename_in_the_midst_of_a_listing,
+            setup_few_in_memory, teardown),
         cmocka_unit_test_setup_teardown(
             test_engine_repeats_no_name_whose_listing_failed, setup_bulk,
             teardown),
