@@ -95,15 +95,20 @@ static int setup_macos(void **state)
    down to. */
 static atomic_int calls_until_rename, renames;
 
+static long (*host_syscall)(long, ...);
+
+/* Before there are threads. */
+static void __attribute__((constructor)) find_host_syscall(void)
+{
+    *(void **)&host_syscall = dlsym(RTLD_NEXT, "syscall");
+}
+
 /* In place of the C library's. */
 long syscall(long number, ...)
 {
-    static long (*real)(long, ...);
     long a[6];
     va_list args;
 
-    if (real == NULL)
-        *(void **)&real = dlsym(RTLD_NEXT, "syscall");
     va_start(args, number);
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(args, long);
@@ -113,7 +118,7 @@ long syscall(long number, ...)
         renameat(root_fd, old_name(0), root_fd, "d/renamed");
         atomic_fetch_add(&renames, 1);
     }
-    return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return host_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 static uint64_t streamed(void)
