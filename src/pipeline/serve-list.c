@@ -215,10 +215,12 @@ static int compare(struct serving *s, struct vnode *vnode,
     return 0;
 }
 
-/* Has anything come of which nothing but the host's word may say whether it was
-   moved in? */
+/* Of some of what is gone or has come, nothing but the host's word may say
+   whether it was moved. */
 static bool has_doubtful(const struct delta *delta)
 {
+    if (delta->gone > 0)
+        return true;
     for (uint32_t i = delta->gone; i < delta->gone + delta->come; i++) {
         const struct change *come = &delta->changes[i];
 
@@ -237,10 +239,11 @@ static bool must_look_again(struct vnotify *engine, const struct vnode *vnode,
                             const struct stream *stream,
                             const struct offer *offer)
 {
-    if (offer == NULL || offer->delta == NULL || !has_doubtful(offer->delta) ||
+    if (offer == NULL || offer->delta == NULL ||
         (kq_notes_dir(engine->kq) & NOTE_EXTEND) == 0)
         return false;
-    (void)reader_await_turn(engine, now_ns() + engine->crossing_wait_ns);
+    if (has_doubtful(offer->delta))
+        (void)reader_await_turn(engine, now_ns() + engine->crossing_wait_ns);
     return vnode_crossed_since(vnode, stream->begun_ns) != 0;
 }
 

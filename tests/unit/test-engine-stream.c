@@ -3,7 +3,6 @@
  */
 #include "engine-fixture.h"
 
-#include <dlfcn.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -76,11 +75,13 @@ static int setup_in_memory(void **state)
                            MANY);
 }
 
+#ifdef __linux__
 static int setup_few_in_memory(void **state)
 {
     (void)state;
     return setup_bulk_with((struct vnotify_config){ 0 }, "/dev/shm", ENTRIES);
 }
+#endif
 
 /* No note says that an entry has crossed directories. */
 static int setup_macos(void **state)
@@ -91,20 +92,16 @@ static int setup_macos(void **state)
         ENTRIES);
 }
 
+#ifdef __linux__
 /* Between two of the host's calls: done once, before the one that this counts
    down to. */
 static atomic_int calls_until_rename, renames;
 
-static long (*host_syscall)(long, ...);
+/* The linker has our calls of syscall(2) made here (--wrap). */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
 
-/* Before there are threads. */
-static void __attribute__((constructor)) find_host_syscall(void)
-{
-    *(void **)&host_syscall = dlsym(RTLD_NEXT, "syscall");
-}
-
-/* In place of the C library's. */
-long syscall(long number, ...)
+long __wrap_syscall(long number, ...)
 {
     long a[6];
     va_list args;
@@ -118,8 +115,9 @@ long syscall(long number, ...)
         renameat(root_fd, old_name(0), root_fd, "d/renamed");
         atomic_fetch_add(&renames, 1);
     }
-    return host_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
+#endif
 
 static uint64_t streamed(void)
 {
@@ -258,6 +256,7 @@ static void test_engine_tells_early_only_who_was_told_the_rest(void **state)
     assert_true(streamed() > 0);
 }
 
+#ifdef __linux__
 /* What has not been listed yet is renamed to where the host has been already:
    such a listing has neither name. */
 static void test_engine_pairs_a_rename_in_the_midst_of_a_listing(void **state)
@@ -289,6 +288,7 @@ static void test_engine_pairs_a_rename_in_the_midst_of_a_listing(void **state)
     }
     assert_true(atomic_load(&renames) > 0);
 }
+#endif
 
 /* A name that is another file's now has to go before it comes. */
 static void test_engine_tells_no_name_early_that_is_not_free(void **state)
@@ -427,9 +427,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_engine_tells_early_only_who_was_told_the_rest, setup_in_memory,
             teardown),
+#ifdef __linux__
         cmocka_unit_test_setup_teardown(
             test_engine_pairs_a_rename_in_the_midst_of_a_listing,
             setup_few_in_memory, teardown),
+#endif
         cmocka_unit_test_setup_teardown(
             test_engine_repeats_no_name_whose_listing_failed, setup_bulk,
             teardown),

@@ -114,6 +114,22 @@ static void test_engine_takes_no_unread_move_for_a_new_file(void **state)
     expect("1 open t, 1 modify t, 1 close-write t");
 }
 
+static void test_engine_takes_no_unread_move_for_a_removal(void **state)
+{
+    (void)state;
+    make_dir("a");
+    make_dir("o");
+    make_file("a/t");
+    words_pair = false;
+    assert_int_equal(add("a", VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
+                                  VN_IN_MOVED_TO),
+                     1);
+    move_unread("a/t", "o/t");
+    expect("1 from t");
+    make_file("a/s");
+    expect("1 create s");
+}
+
 /* The word of the first is none of the second. */
 static void test_engine_tells_two_unread_moves(void **state)
 {
@@ -166,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PATIENT_TEST(test_engine_takes_no_unread_move_for_a_new_file),
+        PATIENT_TEST(test_engine_takes_no_unread_move_for_a_removal),
         PATIENT_TEST(test_engine_tells_two_unread_moves),
         PATIENT_TEST(test_engine_takes_no_new_file_for_a_later_move),
         PATIENT_TEST(test_engine_tells_of_a_new_file_when_all_is_read),
