@@ -141,7 +141,7 @@ static int list_timed(struct worker *worker, struct vnode *vnode,
     return 0;
 }
 
-static int take_listing(struct serving *s, struct vnode *vnode,
+static void take_ticket(struct serving *s, struct vnode *vnode,
                         struct stream *stream)
 {
     struct vnotify *engine = s->worker->engine;
@@ -155,7 +155,6 @@ static int take_listing(struct serving *s, struct vnode *vnode,
     atomic_store_explicit(&more(vnode)->begun, begun, /* V3 */
                           memory_order_seq_cst);
     stream_begin(stream, s, vnode, begun);
-    return list_timed(s->worker, vnode, stream);
 }
 
 /* For the rows, which follow whole listings alone: since the one before. */
@@ -264,21 +263,26 @@ static void accept(struct vnotify *engine, struct vnode *vnode,
     more(vnode)->offered = stream->begun;
 }
 
+static int list_and_compare(struct serving *s, struct vnode *vnode,
+                            struct stream *stream, struct offer **offer)
+{
+    int err = list_timed(s->worker, vnode, stream);
+
+    *offer = NULL;
+    return err != 0 ? err : compare(s, vnode, stream, offer);
+}
+
 int serve_list(struct serving *s, struct vnode *vnode, struct offer **offer)
 {
     struct vnotify *engine = s->worker->engine;
     struct stream stream;
-    int err = take_listing(s, vnode, &stream);
+    int err;
 
-    *offer = NULL;
-    if (err == 0)
-        err = compare(s, vnode, &stream, offer);
+    take_ticket(s, vnode, &stream);
+    err = list_and_compare(s, vnode, &stream, offer);
     if (err == 0 && must_look_again(engine, vnode, &stream, *offer)) {
         offer_release(engine, *offer);
-        *offer = NULL;
-        err = list_timed(s->worker, vnode, &stream);
-        if (err == 0)
-            err = compare(s, vnode, &stream, offer);
+        err = list_and_compare(s, vnode, &stream, offer);
     }
     if (err == 0 && *offer != NULL)
         accept(engine, vnode, &stream, *offer);

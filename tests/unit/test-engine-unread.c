@@ -46,13 +46,16 @@ static bool awaits_turn(void)
     return atomic_load(&engine->turn_waiters) != 0;
 }
 
+/* "a" is to be watched, "o" is not. */
 static int setup_patient(void **state)
 {
-    int err = setup(state);
-
-    if (err == 0)
-        engine->crossing_wait_ns = UINT64_C(60000000000);
-    return err;
+    if (setup(state) != 0)
+        return -1;
+    engine->crossing_wait_ns = UINT64_C(60000000000);
+    make_dir("a");
+    make_dir("o");
+    words_pair = false;
+    return 0;
 }
 
 /* A test that failed may hold it. */
@@ -62,12 +65,6 @@ static int teardown_patient(void **state)
         let_turn_go();
     words_pair = true;
     return teardown(state);
-}
-
-static void touch_later(const char *name)
-{
-    let_clock_pass(name);
-    append_to(name);
 }
 
 /* A listing that finds what has come, and waits for the host's word of it. */
@@ -83,7 +80,8 @@ static void list_unread(int wd)
 static void make_young(const char *name)
 {
     make_file(name);
-    touch_later(name);
+    let_clock_pass(name);
+    append_to(name);
 }
 
 static void move_unread(const char *from, const char *to)
@@ -99,9 +97,6 @@ static void move_unread(const char *from, const char *to)
 static void test_engine_takes_no_unread_move_for_a_new_file(void **state)
 {
     (void)state;
-    make_dir("a");
-    make_dir("o");
-    words_pair = false;
     assert_int_equal(add("a", VN_IN_CREATE | VN_IN_MOVED_TO | VN_IN_OPEN |
                                   VN_IN_MODIFY | VN_IN_CLOSE_WRITE),
                      1);
@@ -117,10 +112,7 @@ static void test_engine_takes_no_unread_move_for_a_new_file(void **state)
 static void test_engine_takes_no_unread_move_for_a_removal(void **state)
 {
     (void)state;
-    make_dir("a");
-    make_dir("o");
     make_file("a/t");
-    words_pair = false;
     assert_int_equal(add("a", VN_IN_CREATE | VN_IN_DELETE | VN_IN_MOVED_FROM |
                                   VN_IN_MOVED_TO),
                      1);
@@ -134,9 +126,6 @@ static void test_engine_takes_no_unread_move_for_a_removal(void **state)
 static void test_engine_tells_two_unread_moves(void **state)
 {
     (void)state;
-    make_dir("a");
-    make_dir("o");
-    words_pair = false;
     assert_int_equal(add("a", VN_IN_CREATE | VN_IN_MOVED_TO), 1);
     make_young("o/f");
     make_young("o/g");
@@ -150,9 +139,6 @@ static void test_engine_tells_two_unread_moves(void **state)
 static void test_engine_takes_no_new_file_for_a_later_move(void **state)
 {
     (void)state;
-    make_dir("a");
-    make_dir("o");
-    words_pair = false;
     assert_int_equal(add("a", VN_IN_CREATE | VN_IN_MOVED_TO), 1);
     make_young("o/f");
     hold_turn();
@@ -166,7 +152,6 @@ static void test_engine_takes_no_new_file_for_a_later_move(void **state)
 static void test_engine_tells_of_a_new_file_when_all_is_read(void **state)
 {
     (void)state;
-    make_dir("a");
     assert_int_equal(add("a", VN_IN_CREATE | VN_IN_CLOSE_WRITE), 1);
     hold_turn();
     make_young("a/s");
